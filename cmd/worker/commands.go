@@ -1,0 +1,8 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// commands lists the commands in the order of the help text.
+func commands(c *cli) []*cobra.Command {
+	return []*cobra.Command{}
+}
