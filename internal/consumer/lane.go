@@ -1,0 +1,96 @@
+package consumer
+
+import (
+	"time"
+
+	"github.com/toprelay/worker/internal/event"
+	"github.com/toprelay/worker/internal/retry"
+	"github.com/toprelay/worker/internal/top"
+	"github.com/toprelay/worker/schemas"
+)
+
+// item is one fetched record on its way to an outcome. Its lane owns it: only one goroutine works on it at a time.
+type item struct {
+	record    event.Record
+	partition *partition
+	size      int
+
+	event   event.Event // without Data, which is not needed after decoding
+	typ     *schemas.Type
+	account *top.Account
+	key     string // ordering key; empty where it could not be read
+	id      LedgerKey
+	content Content
+	payload top.Payload
+	defect  *event.Defect // what is wrong with the event itself; then there is nothing to call
+	fetched time.Time
+
+	given   *Outcome // the outcome is known, but its dead letter could not be written yet
+	calls   int      // calls made by this process
+	history retry.History
+	mark    time.Duration // the gate's active clock at the last failed attempt of this process
+	loaded  bool          // history comes from this process and not from the ledger alone
+
+	settled bool // owned by the window
+}
+
+// typeLabel is the metric label of the event's type: a publisher's own text never becomes one.
+func (it *item) typeLabel() string {
+	if it.typ == nil {
+		return "other"
+	}
+	return it.typ.Name
+}
+
+// laneKey is what order is promised within (contract section 3, Order).
+type laneKey struct {
+	account, method, key string
+}
+
+// laneState says who holds a lane.
+type laneState uint8
+
+const (
+	laneQueued  laneState = iota // in its scope's queue, or in the queue of those that need no call
+	laneRunning                  // an attempt is being made
+	laneWaiting                  // a timer
+)
+
+// lane holds the unsettled events of one key, in offset order. It exists while it has any. A waiting lane holds no
+// goroutine, no slot and no connection.
+type lane struct {
+	key       laneKey
+	partition *partition
+	items     []*item
+	scope     *scopeQueue // nil where the events need no call
+	state     laneState
+	reason    WaitReason // why it waits
+	parked    string     // the reason for which the gate refused this key alone
+	due       time.Time  // of a waiting lane
+	index     int        // place in the timer heap
+}
+
+// first is the event whose turn it is.
+func (l *lane) first() *item { return l.items[0] }
+
+// timers is a heap of waiting lanes by due time (container/heap).
+type timers []*lane
+
+func (t timers) Len() int           { return len(t) }
+func (t timers) Less(i, j int) bool { return t[i].due.Before(t[j].due) }
+func (t timers) Swap(i, j int) {
+	t[i], t[j] = t[j], t[i]
+	t[i].index, t[j].index = i, j
+}
+func (t *timers) Push(x any) {
+	l := x.(*lane)
+	l.index = len(*t)
+	*t = append(*t, l)
+}
+func (t *timers) Pop() any {
+	old := *t
+	l := old[len(old)-1]
+	old[len(old)-1] = nil
+	*t = old[:len(old)-1]
+	return l
+}

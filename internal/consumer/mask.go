@@ -1,0 +1,40 @@
+package consumer
+
+import (
+	"encoding/json"
+
+	"github.com/toprelay/worker/internal/redact"
+	"github.com/toprelay/worker/schemas"
+)
+
+// maxStoredReply is what the ledger keeps of a reply, in bytes (contract section 6, Results).
+const maxStoredReply = 1024
+
+// mask hides personal data of the event and the account's secrets in a text of the platform, which may echo both. The data
+// is decoded again: only failures come here.
+func (w *Worker) mask(it *item, text string) string {
+	var sensitive []string
+	if ev, defect := w.decoder.Decode(&it.record); defect == nil && it.typ != nil {
+		sensitive = it.typ.Sensitive(ev.Data)
+	}
+	if it.account != nil {
+		sensitive = append(sensitive, it.account.Secret.Value())
+		if it.account.Session != nil {
+			sensitive = append(sensitive, it.account.Session.Value())
+		}
+	}
+	return redact.Text(text, sensitive)
+}
+
+// storedReply is the reply's own business fields as a JSON object, masked where marked, or nil where there are none or
+// they are too long to keep.
+func storedReply(typ *schemas.Type, fields map[string]any) []byte {
+	if len(fields) == 0 {
+		return nil
+	}
+	b, err := json.Marshal(typ.MaskReply(fields))
+	if err != nil || len(b) > maxStoredReply {
+		return nil
+	}
+	return b
+}

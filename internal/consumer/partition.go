@@ -1,0 +1,128 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// fetchRetry is the wait after a failed fetch.
+const fetchRetry = 500 * time.Millisecond
+
+// partition is one owned partition. The schedule's lock guards all but the fetch loop's own fields; accounts and methods
+// are guarded by the bounds' lock.
+type partition struct {
+	TopicPartition
+	window    window
+	committed int64 // what this generation has committed
+	lanes     map[laneKey]*lane
+	running   int           // attempts being made
+	idle      chan struct{} // closed when the last of them ends
+	revoked   bool
+	accounts  map[string]int
+	methods   map[string]int
+	end       int64  // last stable offset seen
+	stalled   string // the bound that holds its fetch, or empty
+}
+
+func newPartition(a Assignment) *partition {
+	return &partition{
+		TopicPartition: a.TopicPartition, window: window{next: a.Offset}, committed: a.Offset, end: a.Offset,
+		lanes: map[laneKey]*lane{}, accounts: map[string]int{}, methods: map[string]int{},
+	}
+}
+
+// fetch reads the partition into its lanes until ctx ends.
+func (w *Worker) fetch(ctx context.Context, g Generation, p *partition) {
+	next := p.window.next // only this loop moves it
+	for w.room(ctx, p) {
+		batch, err := g.Fetch(ctx, p.TopicPartition, next)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, ErrOffsetOutOfRange):
+			w.lostPosition(ctx, p, err)
+			return
+		case err != nil:
+			w.trouble.report("fetch", "fetching from Kafka fails", err, "topic", p.Topic, "partition", p.Partition)
+			if !pause(ctx, fetchRetry) {
+				return
+			}
+			continue
+		}
+		w.trouble.over("fetch", "fetching from Kafka works again")
+		if batch.Skipped > 0 {
+			w.metrics.skippedOffsets.WithLabelValues(p.Topic, "transaction").Add(float64(batch.Skipped))
+		}
+		w.metrics.consumed.WithLabelValues(p.Topic).Add(float64(len(batch.Records)))
+		now := time.Now()
+		for i := range batch.Records {
+			if i > 0 && !w.room(ctx, p) {
+				return
+			}
+			w.schedule.add(w.decode(p, batch.Records[i], now))
+		}
+		next = batch.Next
+		w.schedule.mu.Lock()
+		p.window.advance(next)
+		p.end = batch.End
+		w.schedule.mu.Unlock()
+	}
+}
+
+// room waits until a bound lets p fetch on.
+func (w *Worker) room(ctx context.Context, p *partition) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	span := func() int64 {
+		w.schedule.mu.Lock()
+		defer w.schedule.mu.Unlock()
+		return p.window.span()
+	}
+	return w.bounds.room(ctx, p, span, func(cause string) { w.stall(p, cause) })
+}
+
+// stall notes the bound that holds a partition, or its end.
+func (w *Worker) stall(p *partition, cause string) {
+	w.schedule.mu.Lock()
+	before := p.stalled
+	p.stalled = cause
+	var holder *item
+	if len(p.window.pending) > 0 {
+		holder = p.window.oldest()
+	}
+	w.schedule.mu.Unlock()
+	w.metrics.stall(p, before, cause)
+	switch {
+	case cause != "" && holder != nil && time.Since(holder.fetched) >= sayStalled: // else it is only load
+		w.trouble.report("stall "+p.String(), "a bound stops the fetch of a partition", errStalled,
+			"topic", p.Topic, "partition", p.Partition, "cause", cause, "held_by", holder.typeLabel(), "since", holder.published().UTC())
+	case cause == "":
+		w.trouble.over("stall "+p.String(), "a partition is fetched again", "topic", p.Topic, "partition", p.Partition)
+	}
+}
+
+var errStalled = errors.New("too much of it is unsettled")
+
+// lostPosition stops a partition whose position is outside the log: skipping records silently would be a loss. It stands
+// still, and says so, until the worker loses it.
+func (w *Worker) lostPosition(ctx context.Context, p *partition, err error) {
+	w.stall(p, StallOffset)
+	w.log.Error("a partition stops: its position is outside the log, so records were removed before they were delivered, or the topic was made anew; reset the group's offset to accept that",
+		"topic", p.Topic, "partition", p.Partition, "error", err.Error())
+	<-ctx.Done()
+	w.stall(p, "")
+}
+
+// pause waits for d. It returns false when ctx ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,222 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/toprelay/worker/internal/event"
+	"github.com/toprelay/worker/internal/retry"
+	"github.com/toprelay/worker/internal/top"
+	"github.com/toprelay/worker/schemas"
+)
+
+// decode reads a record and finds its type, account, key and call. What is wrong with the event becomes its defect; the
+// order of the checks is the contract's (section 3): size, envelope, type, account, expiry, data.
+func (w *Worker) decode(p *partition, record event.Record, now time.Time) *item {
+	it := &item{record: record, partition: p, fetched: now}
+	it.size = it.record.Size() + itemOverhead
+	var defect *event.Defect
+	it.event, defect = w.decoder.Decode(&it.record)
+	data := it.event.Data
+	it.event.Data = nil
+	if defect != nil {
+		it.defect = defect
+		return it
+	}
+	typ, known := w.catalogue.Type(it.event.Type)
+	if !known {
+		it.defect = &event.Defect{Reason: event.ReasonUnknownType, Message: "the type is not in the catalogue: see `worker schemas list`"}
+		return it
+	}
+	it.typ = typ
+	if it.account = w.accounts[it.event.Account]; it.account == nil {
+		it.defect = &event.Defect{Reason: event.ReasonUnknownAccount, Message: "topaccount names an account that is not configured under top.accounts"}
+		return it
+	}
+	expired := it.expired(now)
+	if it.event.DataDefect != nil {
+		it.defect = it.event.DataDefect
+		if expired {
+			it.defect = expiredDefect()
+		}
+		return it
+	}
+	checked, violation := typ.Check(data, w.unknownFields[typ.Name])
+	it.key = checked.Key
+	if violation == nil {
+		it.content = Content{Version: schemas.CanonicalVersion, Hash: checked.Content}
+		it.id = w.ledgerKey(it, checked)
+		it.payload, violation = encode(typ, checked.Data)
+	}
+	if violation != nil {
+		it.defect = &event.Defect{Reason: event.ReasonInvalidData, Pointer: violation.Pointer, Message: violation.Message}
+		if expired {
+			it.defect = expiredDefect()
+		}
+		return it
+	}
+	if checked.Dropped > 0 {
+		w.metrics.fieldsDropped.WithLabelValues(typ.Name).Add(float64(checked.Dropped))
+	}
+	if string(it.record.Key) != it.key {
+		w.metrics.keyMismatch.WithLabelValues(it.record.Topic).Inc()
+	}
+	return it
+}
+
+// attempt makes one attempt at an event: claim → call → outcome. The order of the steps is correctness: no call without a
+// claim, no claim without the gate's permit, and the slot goes back when the reply is there, not when it is recorded.
+// permit is nil where no call is needed.
+func (w *Worker) attempt(ctx context.Context, it *item, permit *retry.Permit) Outcome {
+	if it.defect != nil {
+		return giveUp(*it.defect)
+	}
+	if it.given != nil {
+		return w.resume(ctx, it)
+	}
+	defer w.giveBack(permit) // does nothing once the permit is done
+
+	claim, err := w.ledger.Claim(ctx, w.claimRequest(it))
+	if err != nil {
+		return w.noLedger(ctx, err)
+	}
+	if out, answered := w.answer(it, claim); answered {
+		return out
+	}
+	if it.expired(time.Now()) {
+		return w.giveUpClaimed(it, claim.Token, *expiredDefect())
+	}
+	if due := w.nextTry(it); due.After(time.Now()) {
+		out := wait(WaitRetry, due)
+		out.step, out.token = ledgerRelease, claim.Token
+		return out
+	}
+	if w.options.DryRun {
+		return Outcome{Kind: Delivered, History: it.history, step: ledgerDelivered, token: claim.Token}
+	}
+	if permit == nil { // it expired in its queue but not by the clock that counts: the gate decides as for any other
+		out := wait(WaitGate, time.Time{})
+		out.step, out.token = ledgerRelease, claim.Token
+		return out
+	}
+	reply := w.caller.Call(ctx, it.account, it.typ, it.payload)
+	return w.judge(it, claim.Token, permit, reply)
+}
+
+// answer turns every answer of the ledger but AnswerMine into an outcome.
+func (w *Worker) answer(it *item, claim Claim) (Outcome, bool) {
+	switch claim.Answer {
+	case AnswerMine:
+		if !it.loaded {
+			it.history, it.loaded = claim.History, true
+			it.mark = w.gate.Active(it.scope())
+		}
+		return Outcome{}, false
+	case AnswerDelivered:
+		if claim.Conflict {
+			return giveUp(event.Defect{Reason: event.ReasonIdempotencyConflict, Message: "its idempotent id was delivered before with another content"}), true
+		}
+		return Outcome{Kind: Duplicate, Stored: claim.Reply}, true
+	case AnswerUnknown:
+		if claim.Conflict {
+			return giveUp(event.Defect{Reason: event.ReasonIdempotencyConflict, Message: "its idempotent id was sent before with another content, with an unknown outcome"}), true
+		}
+		out := giveUp(event.Defect{Reason: event.ReasonOutcomeUnknown, Message: "an earlier call with its idempotent id may have run, and the method must not be repeated"})
+		out.History = claim.History
+		return out, true
+	case AnswerAbandoned:
+		out := giveUp(event.Defect{Reason: event.ReasonOutcomeUnknown, Message: "the worker stopped during an earlier call, which may have run, and the method must not be repeated"})
+		out.History = claim.History
+		out.History.Ambiguous = true
+		out.step, out.token = ledgerUnknown, claim.Token
+		return out, true
+	case AnswerBusy:
+		return wait(WaitBusy, w.soon(claim.BusyUntil)), true
+	default:
+		return w.noLedger(context.Background(), fmt.Errorf("the ledger gave no answer (%d)", claim.Answer)), true
+	}
+}
+
+// resume goes on with an event whose outcome is known and could not be written. Where its claim is over it claims again,
+// so that the ledger takes the outcome; no call is made.
+func (w *Worker) resume(ctx context.Context, it *item) Outcome {
+	out := *it.given
+	if !out.reclaim {
+		return out
+	}
+	claim, err := w.ledger.Claim(ctx, w.claimRequest(it))
+	switch {
+	case err != nil:
+		return w.noLedger(ctx, err)
+	case claim.Answer == AnswerBusy:
+		return wait(WaitBusy, w.soon(claim.BusyUntil))
+	case claim.Answer == AnswerMine || claim.Answer == AnswerAbandoned:
+		out.token = claim.Token
+	default: // settled by another one meanwhile: nothing is left to tell
+		out.step, out.token = ledgerNothing, 0
+	}
+	out.reclaim = false
+	return out
+}
+
+// giveUpClaimed is the outcome of a dead letter whose id is claimed: a clean one is forgotten, one with an ambiguous
+// attempt stays unknown (contract section 7, promise 5).
+func (w *Worker) giveUpClaimed(it *item, token uint64, d event.Defect) Outcome {
+	out := giveUp(d)
+	out.History, out.token = it.history, token
+	out.step = ledgerForget
+	if it.history.Ambiguous {
+		out.step = ledgerUnknown
+	}
+	return out
+}
+
+// nextTry is when an event that failed in an earlier life of the worker, or before a rebalance, may be tried again.
+func (w *Worker) nextTry(it *item) time.Time {
+	if it.history.Attempts == 0 || it.calls > 0 {
+		return time.Time{}
+	}
+	return it.history.LastAttemptAt.Add(w.policy(it.typ.Method).Delay(it.history.Attempts))
+}
+
+func (w *Worker) claimRequest(it *item) ClaimRequest {
+	return ClaimRequest{
+		Key: it.id, Content: it.content, Repeatable: it.typ.Repeatable,
+		Lease: w.timeout(it.typ.Method) + leaseMargin,
+	}
+}
+
+// ledgerKey is the idempotent id of an event: the data's own where its type has one, else source + id.
+func (w *Worker) ledgerKey(it *item, checked schemas.Checked) LedgerKey {
+	id := checked.ID
+	if id == "" {
+		id = schemas.JoinParts(it.event.Source, it.event.ID)
+		if it.typ.IDWrite != "" { // the derived id is what the platform sees
+			id = schemas.DerivedID(it.event.Source, it.event.ID)
+			checked.Data[it.typ.IDWrite] = id
+		}
+	}
+	return LedgerKey{Method: it.typ.Method, Account: it.event.Account, ID: id}
+}
+
+// encode turns data into the call. What cannot be encoded is the event's own fault.
+func encode(typ *schemas.Type, data map[string]any) (top.Payload, *schemas.Violation) {
+	payload, err := top.Encode(typ, data)
+	if err != nil {
+		return top.Payload{}, &schemas.Violation{Message: err.Error()}
+	}
+	return payload, nil
+}
+
+func (it *item) scope() retry.Scope {
+	return retry.Scope{Account: it.event.Account, AppKey: it.account.AppKey, Method: it.typ.Method}
+}
+
+func (it *item) expired(now time.Time) bool {
+	return !it.event.Expiry.IsZero() && now.After(it.event.Expiry)
+}
+
+func expiredDefect() *event.Defect {
+	return &event.Defect{Reason: event.ReasonExpired, Message: "its expirytime is past"}
+}

@@ -1,0 +1,367 @@
+package consumer
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/toprelay/worker/internal/retry"
+)
+
+// recheck bounds how long a key that the gate refused alone stays parked before it asks again.
+const recheck = time.Second
+
+// scopeQueue holds the lanes of one account and method that are ready for a call, first come first served. Scopes take
+// turns, so that a long queue of one does not hold up the others.
+type scopeQueue struct {
+	scope   retry.Scope
+	lanes   fifo
+	refused string // the gate's reason for the last refusal; empty while it admits
+}
+
+// schedule decides which lane makes its attempt next. It starts no more attempts than the gate permits, and at most
+// limit at once, those that only record their outcome included.
+type schedule struct {
+	gate   *retry.Gate
+	limit  int
+	start  func(job) // hands an attempt to a goroutine; must not block
+	bounds *bounds
+
+	mu         sync.Mutex
+	scopes     map[retry.Scope]*scopeQueue
+	turns      []*scopeQueue // round robin
+	turn       int
+	direct     fifo   // lanes that need no call
+	timers     timers // lanes that wait
+	waiting    map[WaitReason]int
+	parked     map[string]int // lanes that the gate refused alone, by its reason
+	running    int
+	awayUntil  time.Time     // the ledger does not answer: no attempts before
+	wake       chan struct{} // capacity 1
+	lastTicked time.Time
+}
+
+func newSchedule(gate *retry.Gate, limit int, b *bounds, start func(job)) *schedule {
+	return &schedule{
+		gate: gate, limit: limit, start: start, bounds: b,
+		scopes: map[retry.Scope]*scopeQueue{}, waiting: map[WaitReason]int{}, parked: map[string]int{},
+		wake: make(chan struct{}, 1), lastTicked: time.Now(),
+	}
+}
+
+// loop starts attempts when time or the gate allows them, until ctx ends. Everything else that makes a lane ready starts
+// its attempt at once.
+func (s *schedule) loop(ctx context.Context) {
+	timer := time.NewTimer(time.Second)
+	defer timer.Stop()
+	for {
+		s.mu.Lock()
+		now := time.Now()
+		s.lastTicked = now
+		s.ring(now)
+		s.dispatch(now)
+		next := s.next(now)
+		s.mu.Unlock()
+		timer.Reset(next)
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+		case <-s.gate.Changed():
+		case <-timer.C:
+		}
+	}
+}
+
+// next is how long nothing can happen by time alone, at most a second, so that the loop can be seen ticking.
+func (s *schedule) next(now time.Time) time.Duration {
+	d := time.Second
+	earlier := func(t time.Time) {
+		if !t.IsZero() {
+			d = min(d, max(t.Sub(now), 0))
+		}
+	}
+	if len(s.timers) > 0 {
+		earlier(s.timers[0].due)
+	}
+	if s.ready() {
+		if s.awayUntil.After(now) {
+			earlier(s.awayUntil)
+		} else {
+			earlier(s.gate.NextChange())
+		}
+	}
+	return max(d, time.Millisecond)
+}
+
+func (s *schedule) ready() bool {
+	for _, q := range s.turns {
+		if q.lanes.len() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// ring moves the lanes whose time has come to their queues.
+func (s *schedule) ring(now time.Time) {
+	for len(s.timers) > 0 && !s.timers[0].due.After(now) {
+		l := heap.Pop(&s.timers).(*lane)
+		s.unwait(l)
+		s.enqueue(l)
+	}
+}
+
+// enqueue puts a lane where its first event belongs.
+func (s *schedule) enqueue(l *lane) {
+	l.state = laneQueued
+	if it := l.first(); it.defect != nil || it.given != nil || it.expired(time.Now()) {
+		s.direct.push(l)
+		return
+	}
+	if l.scope == nil {
+		l.scope = s.queue(l.first().scope())
+	}
+	l.scope.lanes.push(l)
+}
+
+func (s *schedule) queue(scope retry.Scope) *scopeQueue {
+	q := s.scopes[scope]
+	if q == nil {
+		q = &scopeQueue{scope: scope}
+		s.scopes[scope] = q
+		s.turns = append(s.turns, q)
+	}
+	return q
+}
+
+// dispatch starts as many attempts as may start now.
+func (s *schedule) dispatch(now time.Time) {
+	if s.awayUntil.After(now) {
+		return
+	}
+	for s.running < s.limit && s.direct.len() > 0 {
+		s.begin(s.direct.pop(), nil)
+	}
+	for refusals := 0; s.running < s.limit && refusals < len(s.turns); {
+		q := s.turns[s.turn%len(s.turns)]
+		s.turn++
+		if s.admit(q, now) {
+			refusals = 0
+		} else {
+			refusals++
+		}
+	}
+}
+
+// admit starts one attempt of a scope, unless the gate refuses.
+func (s *schedule) admit(q *scopeQueue, now time.Time) bool {
+	for q.lanes.len() > 0 {
+		l := q.lanes.peek()
+		permit, refusal := s.gate.Admit(q.scope, l.key.key)
+		if permit != nil {
+			q.refused = ""
+			s.begin(q.lanes.pop(), permit)
+			return true
+		}
+		if !refusal.KeyOnly {
+			q.refused = refusal.Reason
+			return false
+		}
+		q.lanes.pop()
+		due := now.Add(recheck)
+		if !refusal.Until.IsZero() && refusal.Until.Before(due) {
+			due = refusal.Until
+		}
+		l.parked = refusal.Reason
+		s.park(l, WaitGate, due)
+	}
+	q.refused = ""
+	return false
+}
+
+func (s *schedule) begin(l *lane, permit *retry.Permit) {
+	l.state = laneRunning
+	s.running++
+	l.partition.running++
+	s.start(job{lane: l, item: l.first(), permit: permit})
+}
+
+// park makes a lane wait until due.
+func (s *schedule) park(l *lane, reason WaitReason, due time.Time) {
+	l.state, l.reason, l.due = laneWaiting, reason, due
+	if l.parked != "" {
+		s.parked[l.parked]++
+	} else {
+		s.waiting[reason]++
+	}
+	heap.Push(&s.timers, l)
+}
+
+func (s *schedule) unwait(l *lane) {
+	if l.parked != "" {
+		s.parked[l.parked]--
+		l.parked = ""
+	} else {
+		s.waiting[l.reason]--
+	}
+}
+
+// add takes a decoded event into its lane. The caller has reserved room for it.
+func (s *schedule) add(it *item) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := it.partition
+	p.window.add(it)
+	p.window.advance(it.record.Offset + 1)
+	s.bounds.take(it)
+	key := laneKey{key: it.key}
+	if it.typ != nil {
+		key.account, key.method = it.event.Account, it.typ.Method
+	}
+	if l := p.lanes[key]; l != nil && it.key != "" {
+		l.items = append(l.items, it)
+		return
+	}
+	l := &lane{key: key, partition: p, items: []*item{it}}
+	if it.key != "" { // an event without a readable key has a lane of its own
+		p.lanes[key] = l
+	}
+	s.enqueue(l)
+	s.dispatch(time.Now())
+}
+
+// finish takes a lane back after an attempt: the next event of its key, or the same one later.
+func (s *schedule) finish(l *lane, out Outcome) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := l.partition
+	s.running--
+	p.running--
+	if p.running == 0 && p.idle != nil {
+		close(p.idle)
+		p.idle = nil
+	}
+	now := time.Now()
+	if out.Kind != NotSettled {
+		it := l.first()
+		l.items[0] = nil
+		l.items = l.items[1:]
+		p.window.settle(it)
+		s.bounds.give(it)
+	}
+	switch {
+	case p.revoked:
+		s.abandon(l)
+	case len(l.items) == 0:
+		if p.lanes[l.key] == l {
+			delete(p.lanes, l.key)
+		}
+	case out.Kind == NotSettled && out.Until.After(now):
+		s.park(l, out.Wait, out.Until)
+		s.poke() // its time may be the earliest
+	default:
+		s.enqueue(l)
+	}
+	s.dispatch(now)
+}
+
+// drop lets go of a partition: what waits is dropped at once, what runs is awaited by the caller. The channel is closed
+// when nothing of it runs any more.
+func (s *schedule) drop(p *partition) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.revoked = true
+	mine := func(l *lane) bool { return l.partition == p }
+	for _, q := range s.turns {
+		for _, l := range q.lanes.remove(mine) {
+			s.abandon(l)
+		}
+	}
+	for _, l := range s.direct.remove(mine) {
+		s.abandon(l)
+	}
+	kept := s.timers[:0]
+	for _, l := range s.timers {
+		if mine(l) {
+			s.unwait(l)
+			s.abandon(l)
+		} else {
+			kept = append(kept, l)
+		}
+	}
+	clear(s.timers[len(kept):])
+	s.timers = kept
+	for i, l := range s.timers {
+		l.index = i
+	}
+	heap.Init(&s.timers)
+	idle := make(chan struct{})
+	if p.running == 0 {
+		close(idle)
+	} else {
+		p.idle = idle
+	}
+	return idle
+}
+
+// abandon forgets a lane of a revoked partition. Its events stay unsettled.
+func (s *schedule) abandon(l *lane) {
+	for _, it := range l.items {
+		s.bounds.give(it)
+	}
+	l.items = nil
+	if l.partition.lanes[l.key] == l {
+		delete(l.partition.lanes, l.key)
+	}
+}
+
+// kick looks for work that a slot that came back allows.
+func (s *schedule) kick() {
+	s.mu.Lock()
+	s.dispatch(time.Now())
+	s.mu.Unlock()
+}
+
+// poke wakes the loop.
+func (s *schedule) poke() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// away stops all attempts until then: the ledger does not answer.
+func (s *schedule) away(until time.Time) {
+	s.mu.Lock()
+	s.awayUntil = until
+	s.mu.Unlock()
+	s.poke()
+}
+
+// stalled counts the waiting keys by reason: those with a time of their own, and those that the gate holds.
+func (s *schedule) stalled() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	counts := map[string]int{}
+	for reason, n := range s.waiting {
+		counts[string(reason)] += n
+	}
+	for reason, n := range s.parked {
+		counts[reason] += n
+	}
+	for _, q := range s.turns {
+		if q.refused != "" {
+			counts[q.refused] += q.lanes.len()
+		}
+	}
+	return counts
+}
+
+// ticked is when the loop last ran.
+func (s *schedule) ticked() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lastTicked
+}

@@ -1,0 +1,202 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// record makes an outcome durable, in the order that the promises need: what the ledger must know before anything else;
+// the dead letter, acknowledged; the claim's end; the result. It returns the outcome to settle by: out, or one that is not
+// settled, where something could not be written. Nothing here may be reordered.
+func (w *Worker) record(ctx context.Context, it *item, out Outcome) Outcome {
+	switch out.step {
+	case ledgerDelivered, ledgerUnknown:
+		if err := w.tell(ctx, it, out); err != nil {
+			return w.untold(it, out, err)
+		}
+		out.step = ledgerNothing
+	case ledgerFailed, ledgerRelease:
+		if err := w.tell(ctx, it, out); err != nil {
+			w.trouble.report("ledger", "the ledger did not take a failed attempt", err)
+		}
+		out.step = ledgerNothing
+	}
+	if out.Kind == NotSettled || w.options.DryRun {
+		if out.step == ledgerForget {
+			if err := w.tell(ctx, it, out); err != nil { // a shadow run leaves no trace of what it would have given up
+				w.trouble.report("ledger", "the ledger did not forget the id of a dead letter", err)
+			}
+		}
+		return out
+	}
+	if out.Kind == DeadLettered && !out.lettered {
+		if err := w.letters.Write(ctx, letter(it, out)); err != nil {
+			w.trouble.report("dead_letter", "the dead-letter topic did not take a letter; nothing is committed past its event", err)
+			return w.stuck(ctx, it, out, WaitDeadLetter)
+		}
+		out.lettered = true
+		w.trouble.over("dead_letter", "the dead-letter topic takes letters again")
+	}
+	if out.step == ledgerForget {
+		if err := w.tell(ctx, it, out); err != nil {
+			w.trouble.report("ledger", "the ledger did not forget the id of a dead letter", err)
+			return w.stuck(ctx, it, out, WaitLedger)
+		}
+		out.step = ledgerNothing
+	}
+	if w.results != nil {
+		if err := w.results.Write(ctx, result(it, out)); err != nil {
+			w.trouble.report("result", "the results topic did not take a result; nothing is committed past its event", err)
+			return w.stuck(ctx, it, out, WaitResult)
+		}
+		w.trouble.over("result", "the results topic takes results again")
+	}
+	return out
+}
+
+// tell carries out the ledger's step.
+func (w *Worker) tell(ctx context.Context, it *item, out Outcome) error {
+	var err error
+	switch out.step {
+	case ledgerDelivered:
+		err = w.ledger.Delivered(ctx, it.id, out.token, it.content, out.Stored)
+	case ledgerUnknown:
+		err = w.ledger.Unknown(ctx, it.id, out.token, it.content, out.History)
+	case ledgerFailed:
+		err = w.ledger.Failed(ctx, it.id, out.token, out.History)
+	case ledgerRelease:
+		err = w.ledger.Release(ctx, it.id, out.token)
+	case ledgerForget:
+		err = w.ledger.Forget(ctx, it.id, out.token)
+	}
+	if err == nil {
+		w.ledgerWell()
+	}
+	return err
+}
+
+// untold is the outcome where the ledger did not take a success or an unknown effect. The event is not settled: what the
+// ledger does not know would be sent again after a restart. The outcome is kept, and the ledger is asked again.
+func (w *Worker) untold(it *item, out Outcome, err error) Outcome {
+	if errors.Is(err, ErrClaimLost) {
+		w.log.Warn("a claim ran out during its call", it.attrs()...)
+		out.reclaim = true
+		return w.keep(it, out, WaitBusy, w.soon(time.Time{}))
+	}
+	w.ledgerAway(err)
+	return w.keep(it, out, WaitLedger, time.Now().Add(ledgerRetry))
+}
+
+// stuck is the outcome where a letter or a result could not be written: the outcome is kept, and the write is tried again.
+func (w *Worker) stuck(ctx context.Context, it *item, out Outcome, reason WaitReason) Outcome {
+	if out.step == ledgerForget { // the claim must not outlive the wait
+		released := out
+		released.step = ledgerFailed
+		if err := w.tell(ctx, it, released); err != nil {
+			w.trouble.report("ledger", "the ledger did not take a failed attempt", err)
+		}
+		out.reclaim = true
+	}
+	return w.keep(it, out, reason, time.Now().Add(writeRetry))
+}
+
+// keep remembers an outcome that could not be written in full.
+func (w *Worker) keep(it *item, out Outcome, reason WaitReason, until time.Time) Outcome {
+	it.given = &out
+	return Outcome{Wait: reason, Until: until, History: out.History}
+}
+
+// settled counts and logs a settled event: one wide line.
+func (w *Worker) settled(it *item, out Outcome) {
+	now := time.Now()
+	w.metrics.settled(it, out, now)
+	if w.observer != nil {
+		w.observer.Settled(observed(it, out, now))
+	}
+	level := slog.LevelInfo
+	if out.Kind == DeadLettered {
+		level = slog.LevelWarn
+	}
+	if !w.log.Enabled(context.Background(), level) {
+		return
+	}
+	attrs := append(it.attrs(), "outcome", out.Kind.String(), "attempts", out.attempts(), "age", now.Sub(it.published()).Round(time.Millisecond).Seconds())
+	if out.Called {
+		attrs = append(attrs, "duration", out.Reply.Duration.Round(time.Microsecond).Seconds(), "request_id", out.Reply.RequestID)
+	}
+	if out.Reply.Code != "" {
+		attrs = append(attrs, "code", out.Reply.Code, "sub_code", out.Reply.SubCode)
+	}
+	if out.Kind == DeadLettered {
+		attrs = append(attrs, "reason", string(out.Reason), "pointer", out.Pointer, "message", out.Message)
+	}
+	if w.options.DryRun {
+		attrs = append(attrs, "dry_run", true)
+	}
+	w.log.Log(context.Background(), level, "settled", attrs...)
+}
+
+// attempts counts the attempts that were made, the last one included.
+func (o Outcome) attempts() int {
+	n := o.History.Attempts
+	if o.Kind == Delivered && o.Called {
+		n++
+	}
+	return n
+}
+
+// attrs name the event in a log line. Order ids are no personal data (reference of the platform: receiver, mobile and
+// address are).
+func (it *item) attrs() []any {
+	attrs := make([]any, 0, 40)
+	attrs = append(attrs, "topic", it.record.Topic, "partition", it.record.Partition, "offset", it.record.Offset)
+	if it.event.ID != "" {
+		attrs = append(attrs, "event_id", it.event.ID)
+	}
+	if it.event.Type != "" {
+		attrs = append(attrs, "type", it.event.Type)
+	}
+	if it.typ != nil {
+		attrs = append(attrs, "method", it.typ.Method, "account", it.event.Account, "key", it.key)
+	}
+	return attrs
+}
+
+// published is when the event was published: its own time, else the record's.
+func (it *item) published() time.Time {
+	if !it.event.Time.IsZero() {
+		return it.event.Time
+	}
+	return it.record.Time
+}
+
+// letter is the dead letter of an event.
+func letter(it *item, out Outcome) Letter {
+	l := Letter{
+		Record: &it.record, Reason: out.Reason, Pointer: out.Pointer, Message: out.Message,
+		Type: it.event.Type, Key: it.key, EventID: it.event.ID, Account: it.event.Account,
+		Code: out.Reply.Code, SubCode: out.Reply.SubCode, RequestID: out.Reply.RequestID,
+		Attempts: out.attempts(), Ambiguous: out.History.Ambiguous,
+		FirstFailedAt: out.History.FirstFailedAt, FailedAt: time.Now(),
+	}
+	if it.typ != nil {
+		l.Method = it.typ.Method
+	}
+	return l
+}
+
+// result is what the results topic says about a settled event.
+func result(it *item, out Outcome) Result {
+	r := Result{
+		Record: &it.record, EventID: it.event.ID, EventSource: it.event.Source, EventType: it.event.Type,
+		Account: it.event.Account, Key: it.key, Outcome: out.Kind.String(), Reason: string(out.Reason),
+		Code: out.Reply.Code, SubCode: out.Reply.SubCode, Message: out.Message, RequestID: out.Reply.RequestID,
+		Attempts: out.attempts(), Reply: out.Stored,
+	}
+	if it.typ != nil {
+		r.Method = it.typ.Method
+	}
+	return r
+}

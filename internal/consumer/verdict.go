@@ -1,0 +1,210 @@
+package consumer
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/toprelay/worker/internal/event"
+	"github.com/toprelay/worker/internal/retry"
+	"github.com/toprelay/worker/internal/top"
+)
+
+// sparedTries is how many more tries an event has after another key passed where it was refused (contract section 5,
+// "Whose fault is it?").
+const sparedTries = 3
+
+// judge turns the reply to a call into the event's outcome, and tells the gate what it says about the world. It gives the
+// slot back before anything is recorded.
+func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.Reply) Outcome {
+	now := time.Now()
+	w.metrics.called(it, reply)
+	it.calls++
+	probe, tried := permit.Probe, permit.Tried
+	permit.Done(report(it, reply))
+	w.schedule.kick()
+
+	out := Outcome{Reply: reply, Called: true, token: token}
+	h := it.history
+	switch reply.Class {
+	case top.ClassOK:
+		out.Kind, out.step = Delivered, ledgerDelivered
+		out.Stored = storedReply(it.typ, reply.Fields)
+
+	case top.ClassRejected:
+		if reply.RetryOnce && !h.ParseRetried {
+			h.ParseRetried = true
+			out.retry(now.Add(w.policy(it.typ.Method).Delay(1)))
+			break
+		}
+		return w.reject(it, out, reply)
+
+	case top.ClassThrottled:
+		out.hold()
+
+	case top.ClassSession, top.ClassMisconfigured:
+		if !tried {
+			out.hold() // the gate parks its key, or the scope
+			break
+		}
+		h.Spared++
+		if h.Spared >= sparedTries {
+			return w.reject(it, out, reply)
+		}
+		out.retry(now.Add(w.policy(it.typ.Method).Delay(h.Spared)))
+
+	case top.ClassTransient, top.ClassAmbiguous:
+		if reply.Class == top.ClassAmbiguous && !it.typ.Repeatable {
+			out.give(event.ReasonOutcomeUnknown, "the call may have run and must not be repeated: "+w.words(it, reply))
+			h.Attempts++
+			h.Ambiguous = true
+			out.step = ledgerUnknown
+			failedAt(&h, now)
+			break
+		}
+		h.Ambiguous = h.Ambiguous || (reply.Written && !reply.NothingRan)
+		if probe { // an open breaker spends no attempt
+			out.retry(now)
+			break
+		}
+		return w.failed(it, out, h, now, reply)
+
+	default: // cancelled by the drain
+		out.Wait = WaitShutdown
+		out.step = ledgerRelease
+		if !it.typ.Repeatable && reply.Written {
+			out.step = ledgerKeep // the successor finds the claim without a result
+		}
+	}
+	it.history = h
+	out.History = h
+	return out
+}
+
+// failed counts a failed attempt and decides between another one and giving up, which needs evidence (contract section 6).
+func (w *Worker) failed(it *item, out Outcome, h retry.History, now time.Time, reply top.Reply) Outcome {
+	policy, scope := w.policy(it.typ.Method), it.scope()
+	before := h.LastAttemptAt
+	active := w.gate.Active(scope)
+	if h.Attempts > 0 {
+		h.Active += active - it.mark
+	}
+	it.mark = active
+	h.Attempts++
+	failedAt(&h, now)
+	it.history = h
+	out.History = h
+	if policy.Exhausted(h, w.gate.Witness(scope, it.key, before)) {
+		out.give(event.ReasonRetriesExhausted, fmt.Sprintf("gave up after %d attempts since %s while others of its method passed; the last: %s",
+			h.Attempts, h.FirstFailedAt.UTC().Format(time.RFC3339), w.words(it, reply)))
+		out.step = ledgerForget
+		if h.Ambiguous {
+			out.step = ledgerUnknown
+		}
+		return out
+	}
+	delay := policy.Delay(h.Attempts)
+	if h.Attempts >= policy.MaxAttempts {
+		delay = policy.MaxInterval
+	}
+	out.retry(now.Add(delay))
+	return out
+}
+
+// reject is the outcome of a reply that blames the event.
+func (w *Worker) reject(it *item, out Outcome, reply top.Reply) Outcome {
+	out.give(event.ReasonRejected, w.words(it, reply))
+	out.History = it.history
+	out.History.Attempts++
+	failedAt(&out.History, time.Now())
+	out.step = ledgerForget
+	if it.history.Ambiguous {
+		out.step = ledgerUnknown
+	}
+	return out
+}
+
+func failedAt(h *retry.History, now time.Time) {
+	if h.FirstFailedAt.IsZero() {
+		h.FirstFailedAt = now
+	}
+	h.LastAttemptAt = now
+}
+
+// retry waits until due and keeps the history.
+func (o *Outcome) retry(due time.Time) { o.Wait, o.Until, o.step = WaitRetry, due, ledgerFailed }
+
+// hold waits for the gate and costs nothing.
+func (o *Outcome) hold() { o.Wait, o.step = WaitGate, ledgerRelease }
+
+// give makes it a dead letter.
+func (o *Outcome) give(reason event.Reason, message string) {
+	o.Kind, o.Reason, o.Message = DeadLettered, reason, message
+}
+
+// report is what a reply says about the world.
+func report(it *item, reply top.Reply) retry.Report {
+	r := retry.Report{Wait: reply.Wait, Immediate: reply.Immediate, Level: level(reply.Scope), Detail: detail(reply)}
+	switch reply.Class {
+	case top.ClassOK:
+		r.Kind = retry.KindSuccess
+	case top.ClassRejected:
+		r.Kind = retry.KindRejected
+	case top.ClassThrottled:
+		r.Kind = retry.KindThrottled
+	case top.ClassSession:
+		r.Kind = retry.KindSession
+	case top.ClassMisconfigured:
+		r.Kind = retry.KindMisconfigured
+	case top.ClassTransient, top.ClassAmbiguous:
+		r.Kind = retry.KindFailure
+		r.Ambiguous = reply.Class == top.ClassAmbiguous
+	default:
+		r.Kind = retry.KindCancelled
+	}
+	return r
+}
+
+func level(s top.Scope) retry.Level {
+	switch s {
+	case top.ScopeAppKey:
+		return retry.LevelAppKey
+	case top.ScopeMethod:
+		return retry.LevelMethod
+	case top.ScopeAppKeyMethod:
+		return retry.LevelAppKeyMethod
+	case top.ScopeAccount:
+		return retry.LevelAccount
+	default:
+		return retry.LevelAccountMethod
+	}
+}
+
+// detail names the reply's code for a log line: no text of the platform, which may echo personal data.
+func detail(reply top.Reply) string {
+	switch {
+	case reply.Code != "" && reply.SubCode != "":
+		return reply.Code + " " + reply.SubCode
+	case reply.Code != "":
+		return reply.Code
+	case reply.Err != nil:
+		return reply.Err.Error()
+	case reply.Status != 0:
+		return fmt.Sprintf("HTTP %d", reply.Status)
+	default:
+		return ""
+	}
+}
+
+// words says in one line what a reply said, with personal data and secrets masked.
+func (w *Worker) words(it *item, reply top.Reply) string {
+	var b strings.Builder
+	b.WriteString(detail(reply))
+	if reply.Message != "" {
+		if b.Len() > 0 {
+			b.WriteString(": ")
+		}
+		b.WriteString(reply.Message)
+	}
+	return w.mask(it, b.String())
+}
