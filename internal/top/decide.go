@@ -1,0 +1,120 @@
+package top
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/toprelay/worker/schemas"
+)
+
+var errUnknownStatus = errors.New("the gateway answered with an HTTP status of no meaning here")
+
+// decide says what an answer of the gateway means, in the contract's order: the HTTP status first, then the body. x has
+// a status. transient and duplicate are the configured codes beside the schema's.
+func (r *Reply) decide(t *schemas.Type, x *exchange, o *MethodOptions, now time.Time) {
+	r.Status = x.status
+	var body reading
+	err := x.err
+	if err == nil {
+		body, err = x.decoder.read(t, &x.body)
+	}
+	r.take(body)
+
+	switch {
+	case x.status >= 500:
+		r.unanswered(t, fmt.Errorf("HTTP status %d", x.status))
+		return
+	case x.status == http.StatusTooManyRequests:
+		r.Class, r.Scope = ClassThrottled, ScopeAppKeyMethod
+		r.Wait = retryAfterWait(x.retryAfter, now)
+		if v, known := judge(body.code, body.subCode); known && body.kind == kindError && v.class == ClassThrottled {
+			r.throttled(v.scope, body, now)
+		}
+		return
+	case x.status >= 400 && x.err != nil:
+		r.unanswered(t, x.err)
+		return
+	case x.status >= 300 && x.status < 400, x.status >= 400 && body.kind != kindError:
+		r.Class, r.Scope = ClassMisconfigured, ScopeAccountMethod
+		r.Err = fmt.Errorf("HTTP status %d", x.status)
+		return
+	case x.status < 200:
+		r.unanswered(t, errUnknownStatus)
+		return
+	}
+
+	switch body.kind {
+	case kindUnknown:
+		r.unanswered(t, err)
+	case kindError:
+		r.refused(t, body, o, now)
+	case kindBusiness:
+		if body.success {
+			r.Class = ClassOK
+			return
+		}
+		r.failed(t, body.code, o)
+	}
+}
+
+// take copies what the body says.
+func (r *Reply) take(body reading) {
+	r.Code, r.SubCode, r.Message, r.RequestID = body.code, body.subCode, body.message, body.requestID
+	r.Fields = body.fields
+}
+
+// refused is an error of the platform.
+func (r *Reply) refused(t *schemas.Type, body reading, o *MethodOptions, now time.Time) {
+	v, known := judge(body.code, body.subCode)
+	if !known {
+		// Text in place of a code. Through Qimen that is how a provider says that its business refuses.
+		if t.Encoding == schemas.EncodingQimenXML {
+			r.failed(t, body.code, o)
+			return
+		}
+		v = unknownBelow100
+	}
+	r.NothingRan = v.nothingRan
+	switch v.class {
+	case ClassThrottled:
+		r.throttled(v.scope, body, now)
+	case ClassTransient:
+		r.unanswered(t, nil)
+		r.RetryOnce = v.retryOnce && r.Class == ClassTransient
+	default:
+		r.Class, r.Scope, r.Immediate = v.class, v.scope, v.immediate
+	}
+}
+
+func (r *Reply) throttled(scope Scope, body reading, now time.Time) {
+	r.Class, r.Scope = ClassThrottled, scope
+	r.Wait = banWait(body.subCode, body.message, now)
+}
+
+// failed is a success field that says false.
+func (r *Reply) failed(t *schemas.Type, code string, o *MethodOptions) {
+	switch {
+	case code != "" && (slices.Contains(t.DuplicateCodes, code) || slices.Contains(o.DuplicateCodes, code)):
+		r.Class, r.Duplicate = ClassOK, true
+	case code != "" && (slices.Contains(t.TransientCodes, code) || slices.Contains(o.TransientCodes, code)):
+		r.unanswered(t, nil)
+	case code == "sign-check-failure":
+		// Protocol section 7.4: a provider's words for a bad sign. A wrong secret is no fault of the event.
+		r.Class, r.Scope = ClassMisconfigured, ScopeAppKeyMethod
+	default:
+		r.Class = ClassRejected
+	}
+}
+
+// unanswered is a call without a definite answer: it is tried again where that does no harm. err says why, nil where
+// the platform's own code does.
+func (r *Reply) unanswered(t *schemas.Type, err error) {
+	r.Err = err
+	r.Class = ClassAmbiguous
+	if t.Repeatable || r.NothingRan {
+		r.Class = ClassTransient
+	}
+}

@@ -1,0 +1,161 @@
+package top
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// Bounds of a reply, after gunzip.
+const (
+	maxReply   = 8 << 20   // bytes; more is a reply of unknown effect
+	smallReply = 256 << 10 // bytes; larger ones are read a few at a time
+	largeSlots = 2         // large replies that are read at once: they bound the memory
+)
+
+// endpoint is where calls go.
+type endpoint struct {
+	url    *url.URL
+	header http.Header // shared by all requests, never changed
+}
+
+// exchange is one HTTP request and what came back. It holds the buffers of a call and is used again for others.
+type exchange struct {
+	params  []Param
+	text    []byte // base string of the sign, then the form
+	sent    []byte // body of the request; the transport may read it after the call is over, so it is never used again
+	body    bytes.Buffer
+	limited io.LimitedReader
+	decoder replyDecoder
+
+	status     int // 0 where no status line was read
+	retryAfter string
+	written    bool  // request bytes went out
+	cancelled  bool  // the caller's context ended first
+	err        error // why the reply could not be read; safe to show
+}
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+func newExchange() *exchange {
+	return exchanges.Get().(*exchange)
+}
+
+// recycle gives the buffers back. Nothing that was read may refer to them.
+func (x *exchange) recycle() {
+	if x.body.Cap() > 2*smallReply || cap(x.text) > smallReply {
+		return
+	}
+	clear(x.params)
+	x.params, x.text, x.sent = x.params[:0], x.text[:0], nil
+	x.body.Reset()
+	x.limited.R = nil
+	x.status, x.retryAfter, x.written, x.cancelled, x.err = 0, "", false, false, nil
+	exchanges.Put(x)
+}
+
+// do sends the request and reads the whole reply, within timeout. rawQuery holds no secret; large bounds the large
+// replies that are read at once.
+func (x *exchange) do(ctx context.Context, transport *http.Transport, e *endpoint, rawQuery string, timeout time.Duration, large chan struct{}) {
+	attempt, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
+	defer cancel()
+
+	target := e.url
+	if rawQuery != "" {
+		withQuery := *e.url
+		withQuery.RawQuery = rawQuery
+		target = &withQuery
+	}
+	var w writing
+	w.trace.GotConn = w.gotConn
+	body := x.sent
+	request := (&http.Request{
+		Method:        http.MethodPost,
+		URL:           target,
+		Host:          target.Host,
+		Header:        e.header,
+		Body:          io.NopCloser(bytes.NewReader(body)),
+		ContentLength: int64(len(body)),
+		// net/http asks for the body again where an idle connection turned out to be closed before a byte of the
+		// request was written to it. It is asked to prove it: no call is ever sent twice from here.
+		GetBody: func() (io.ReadCloser, error) {
+			if w.written() {
+				return nil, errors.New("a request that was written is not repeated")
+			}
+			return io.NopCloser(bytes.NewReader(body)), nil
+		},
+	}).WithContext(httptrace.WithClientTrace(attempt, &w.trace))
+
+	// RoundTrip and not Client.Do: it follows no redirects, keeps no cookies, and its errors do not print the URL.
+	response, err := transport.RoundTrip(request)
+	if err == nil {
+		x.status = response.StatusCode
+		x.retryAfter = response.Header.Get("Retry-After")
+		if x.status >= 200 {
+			err = x.readBody(attempt, response, large)
+		}
+		response.Body.Close()
+	}
+	x.written = w.written()
+	if err == nil {
+		return
+	}
+	if cause := context.Cause(attempt); cause != nil {
+		x.cancelled = cause != errTimeout
+		err = fmt.Errorf("%w", cause)
+	}
+	x.err = explain(err, timeout, x.written)
+}
+
+// readBody reads the reply to its end, so that the connection can serve another call, or to the bound.
+func (x *exchange) readBody(ctx context.Context, response *http.Response, large chan struct{}) error {
+	x.limited = io.LimitedReader{R: response.Body, N: smallReply + 1}
+	n, err := x.body.ReadFrom(&x.limited)
+	if err != nil || n <= smallReply {
+		return err
+	}
+	// Nobody needs a long page of text: only what may be an answer is worth the memory.
+	if start := bytes.TrimLeft(x.body.Bytes(), "\uFEFF \t\r\n"); len(start) > 0 && start[0] != '{' && start[0] != '<' {
+		return errGarbage
+	}
+	select {
+	case large <- struct{}{}:
+		defer func() { <-large }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	x.limited.N = maxReply - n + 1
+	more, err := x.body.ReadFrom(&x.limited)
+	if err == nil && n+more > maxReply {
+		err = errOversized
+	}
+	return err
+}
+
+// writing follows which connection a request uses and whether a byte of it went out.
+type writing struct {
+	trace httptrace.ClientTrace
+	conn  *countedConn
+	blind bool  // the connection cannot be watched: think the worst
+	base  int64 // writes before this request
+}
+
+func (w *writing) gotConn(info httptrace.GotConnInfo) {
+	w.conn = countedBelow(info.Conn)
+	w.blind = w.conn == nil
+	if w.conn != nil {
+		w.base = w.conn.writes.Load()
+	}
+}
+
+// written is false where there was no connection, and so nothing but names, dials and handshakes.
+func (w *writing) written() bool {
+	return w.blind || w.conn != nil && w.conn.writes.Load() > w.base
+}

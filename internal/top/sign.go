@@ -1,0 +1,84 @@
+package top
+
+import (
+	"crypto/hmac"
+	"crypto/md5"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+)
+
+// SignMethod is the algorithm of the sign, as the parameter sign_method names it.
+type SignMethod string
+
+// The three algorithms of the platform.
+const (
+	SignMD5        SignMethod = "md5"
+	SignHMAC       SignMethod = "hmac" // HMAC-MD5
+	SignHMACSHA256 SignMethod = "hmac-sha256"
+)
+
+// ParseSignMethod reads the name of an algorithm; empty is the default, hmac-sha256.
+func ParseSignMethod(name string) (SignMethod, error) {
+	switch m := SignMethod(name); m {
+	case "":
+		return SignHMACSHA256, nil
+	case SignMD5, SignHMAC, SignHMACSHA256:
+		return m, nil
+	}
+	return "", fmt.Errorf("unknown sign method %q: use md5, hmac or hmac-sha256", name)
+}
+
+// Sign is the sign of a request: upper-case hex over names and values in byte order of the names, with body appended
+// where it is not a form (else nil). It signs the parameters that it is given, blank ones too, and leaves only "sign"
+// out. They need not be sorted. An unknown method gives "".
+func Sign(method SignMethod, secret string, params []Param, body []byte) string {
+	if !slices.IsSortedFunc(params, compareParams) {
+		params = slices.Clone(params)
+		sortParams(params)
+	}
+	sign, _ := signSorted(nil, method, secret, params, body)
+	return sign
+}
+
+// signSorted signs parameters that are sorted by name. scratch may be reused; it is returned as it grew.
+func signSorted(scratch []byte, method SignMethod, secret string, params []Param, body []byte) (string, []byte) {
+	base := scratch[:0]
+	if method == SignMD5 {
+		base = append(base, secret...)
+	}
+	for _, p := range params {
+		if p.Name != ParamSign {
+			base = append(base, p.Name...)
+			base = append(base, p.Value...)
+		}
+	}
+	base = append(base, body...)
+
+	var digest [sha256.Size]byte
+	var sum []byte
+	switch method {
+	case SignMD5:
+		base = append(base, secret...)
+		d := md5.Sum(base)
+		sum = append(digest[:0], d[:]...)
+	case SignHMAC:
+		h := hmac.New(md5.New, []byte(secret))
+		h.Write(base)
+		sum = h.Sum(digest[:0])
+	case SignHMACSHA256:
+		h := hmac.New(sha256.New, []byte(secret))
+		h.Write(base)
+		sum = h.Sum(digest[:0])
+	}
+	return upperHex(sum), base
+}
+
+func upperHex(sum []byte) string {
+	const hex = "0123456789ABCDEF"
+	var text [2 * sha256.Size]byte
+	for i, c := range sum {
+		text[2*i], text[2*i+1] = hex[c>>4], hex[c&15]
+	}
+	return string(text[:2*len(sum)])
+}
