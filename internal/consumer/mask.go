@@ -32,9 +32,23 @@ func storedReply(typ *schemas.Type, fields map[string]any) []byte {
 	if len(fields) == 0 {
 		return nil
 	}
-	b, err := json.Marshal(typ.MaskReply(fields))
+	b, err := json.Marshal(maskReply(typ, fields))
 	if err != nil || len(b) > maxStoredReply {
 		return nil
 	}
 	return b
+}
+
+// maskReply masks the marked fields of a reply.
+func maskReply(typ *schemas.Type, fields map[string]any) map[string]any {
+	masked := make(map[string]any, len(fields))
+	for name, value := range fields {
+		masked[name] = value
+	}
+	for _, f := range typ.Reply.Fields {
+		if value, ok := masked[f.Name].(string); ok && f.PII != "" {
+			masked[f.Name] = redact.Value(f.PII, value)
+		}
+	}
+	return masked
 }

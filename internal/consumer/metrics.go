@@ -19,6 +19,11 @@ var (
 	callBuckets = []float64{.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10, 15, 30}
 )
 
+// results are the classes of a reply, which are label values. A cancelled call has none.
+var results = []top.Class{
+	top.ClassOK, top.ClassTransient, top.ClassThrottled, top.ClassSession, top.ClassMisconfigured, top.ClassRejected, top.ClassAmbiguous,
+}
+
 // other is the label of an event whose type is not in the catalogue.
 const other = "other"
 
@@ -83,7 +88,7 @@ func (m *metrics) zero(cat *schemas.Catalogue, topics []string) {
 		m.fieldsDropped.WithLabelValues(t.Name)
 		m.retries.WithLabelValues(t.Method)
 		m.requestSeconds.WithLabelValues(t.Method)
-		for _, class := range top.Classes() {
+		for _, class := range results {
 			m.requests.WithLabelValues(t.Method, class.String())
 		}
 	}

@@ -20,8 +20,7 @@ func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.R
 	now := time.Now()
 	w.metrics.called(it, reply)
 	it.calls++
-	probe, tried := permit.Probe, permit.Tried
-	permit.Done(report(it, reply))
+	hold := permit.Done(report(reply))
 	w.schedule.kick()
 
 	out := Outcome{Reply: reply, Called: true, token: token}
@@ -37,13 +36,17 @@ func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.R
 			out.retry(now.Add(w.policy(it.typ.Method).Delay(1)))
 			break
 		}
+		if hold { // a storm of rejections: the scope pauses, and this event waits with the others
+			out.hold()
+			break
+		}
 		return w.reject(it, out, reply)
 
 	case top.ClassThrottled:
 		out.hold()
 
 	case top.ClassSession, top.ClassMisconfigured:
-		if !tried {
+		if !permit.Tried {
 			out.hold() // the gate parks its key, or the scope
 			break
 		}
@@ -63,11 +66,11 @@ func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.R
 			break
 		}
 		h.Ambiguous = h.Ambiguous || (reply.Written && !reply.NothingRan)
-		if probe { // an open breaker spends no attempt
+		if permit.Probe { // an open breaker spends no attempt
 			out.retry(now)
 			break
 		}
-		return w.failed(it, out, h, now, reply)
+		return w.failed(it, permit, out, h, now, reply)
 
 	default: // cancelled by the drain
 		out.Wait = WaitShutdown
@@ -82,10 +85,10 @@ func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.R
 }
 
 // failed counts a failed attempt and decides between another one and giving up, which needs evidence (contract section 6).
-func (w *Worker) failed(it *item, out Outcome, h retry.History, now time.Time, reply top.Reply) Outcome {
-	policy, scope := w.policy(it.typ.Method), it.scope()
+func (w *Worker) failed(it *item, permit *retry.Permit, out Outcome, h retry.History, now time.Time, reply top.Reply) Outcome {
+	policy := w.policy(it.typ.Method)
 	before := h.LastAttemptAt
-	active := w.gate.Active(scope)
+	active := w.gate.Active(it.scope())
 	if h.Attempts > 0 {
 		h.Active += active - it.mark
 	}
@@ -94,7 +97,7 @@ func (w *Worker) failed(it *item, out Outcome, h retry.History, now time.Time, r
 	failedAt(&h, now)
 	it.history = h
 	out.History = h
-	if policy.Exhausted(h, w.gate.Witness(scope, it.key, before)) {
+	if policy.Exhausted(h, permit.Witness(before)) {
 		out.give(event.ReasonRetriesExhausted, fmt.Sprintf("gave up after %d attempts since %s while others of its method passed; the last: %s",
 			h.Attempts, h.FirstFailedAt.UTC().Format(time.RFC3339), w.words(it, reply)))
 		out.step = ledgerForget
@@ -143,7 +146,7 @@ func (o *Outcome) give(reason event.Reason, message string) {
 }
 
 // report is what a reply says about the world.
-func report(it *item, reply top.Reply) retry.Report {
+func report(reply top.Reply) retry.Report {
 	r := retry.Report{Wait: reply.Wait, Immediate: reply.Immediate, Level: level(reply.Scope), Detail: detail(reply)}
 	switch reply.Class {
 	case top.ClassOK:

@@ -132,7 +132,7 @@ func New(o Options, p Parts) *Worker {
 		trouble: newTrouble(p.Logger), log: p.Logger,
 	}
 	for _, t := range p.Catalogue.Types() {
-		w.unknownFields[t.Name] = schemas.Reject
+		w.unknownFields[t.Name] = schemas.UnknownReject
 		if u, ok := o.UnknownFields[t.Name]; ok {
 			w.unknownFields[t.Name] = u
 		}
@@ -301,7 +301,7 @@ const recordTimeout = 15 * time.Second
 // giveBack returns a permit that was not used for a call.
 func (w *Worker) giveBack(permit *retry.Permit) {
 	if permit != nil {
-		permit.Cancel()
+		permit.Done(retry.Report{Kind: retry.KindCancelled})
 	}
 }
 
