@@ -1,0 +1,165 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Topic is a topic as the cluster has it.
+type Topic struct {
+	Name       string
+	Partitions int
+	Replicas   int // of the partition with the fewest
+}
+
+// Topics asks the cluster for topics, past the picture that the client keeps. Those that do not exist are not in the
+// answer, and are not created by asking: kafka-go's own dialer asks in the way that makes brokers create them.
+func (c *Client) Topics(ctx context.Context, names ...string) (map[string]Topic, error) {
+	t := c.newTransport()
+	t.MetadataTopics = names
+	defer t.CloseIdleConnections()
+	r, err := c.newClient(t).Metadata(ctx, &kafka.MetadataRequest{Topics: names})
+	if err != nil {
+		return nil, fmt.Errorf("topics: %w", err)
+	}
+	topics := make(map[string]Topic, len(names))
+	for _, t := range r.Topics {
+		if errors.Is(t.Error, kafka.UnknownTopicOrPartition) {
+			continue
+		}
+		if t.Error != nil {
+			return nil, fmt.Errorf("topic %s: %w", t.Name, t.Error)
+		}
+		topic := Topic{Name: t.Name, Partitions: len(t.Partitions)}
+		for i, p := range t.Partitions {
+			if i == 0 || len(p.Replicas) < topic.Replicas {
+				topic.Replicas = len(p.Replicas)
+			}
+		}
+		topics[t.Name] = topic
+	}
+	return topics, nil
+}
+
+// Brokers counts the brokers of the cluster.
+func (c *Client) Brokers(ctx context.Context) (int, error) {
+	r, err := c.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{}})
+	if err != nil {
+		return 0, fmt.Errorf("brokers: %w", err)
+	}
+	return len(r.Brokers), nil
+}
+
+// Settings are those settings of a topic that the worker depends on.
+type Settings struct {
+	CleanupPolicy     string // "delete", "compact" or both with a comma
+	RetentionMS       int64  // milliseconds; -1: for ever
+	MaxMessageBytes   int64  // of a batch
+	MinInSyncReplicas int
+}
+
+const (
+	configCleanup   = "cleanup.policy"
+	configRetention = "retention.ms"
+	configMaxBytes  = "max.message.bytes"
+	configMinISR    = "min.insync.replicas"
+)
+
+// Settings asks for the settings of topics that exist.
+func (c *Client) Settings(ctx context.Context, topics ...string) (map[string]Settings, error) {
+	if len(topics) == 0 {
+		return map[string]Settings{}, nil
+	}
+	req := &kafka.DescribeConfigsRequest{}
+	for _, name := range topics {
+		req.Resources = append(req.Resources, kafka.DescribeConfigRequestResource{
+			ResourceType: kafka.ResourceTypeTopic, ResourceName: name,
+			ConfigNames: []string{configCleanup, configRetention, configMaxBytes, configMinISR},
+		})
+	}
+	r, err := c.client.DescribeConfigs(ctx, req)
+	if err != nil {
+		return nil, fmt.Errorf("settings of topics: %w", err)
+	}
+	settings := make(map[string]Settings, len(topics))
+	for _, res := range r.Resources {
+		if res.Error != nil {
+			return nil, fmt.Errorf("settings of topic %s: %w", res.ResourceName, res.Error)
+		}
+		s, err := readSettings(res.ConfigEntries)
+		if err != nil {
+			return nil, fmt.Errorf("settings of topic %s: %w", res.ResourceName, err)
+		}
+		settings[res.ResourceName] = s
+	}
+	return settings, nil
+}
+
+func readSettings(entries []kafka.DescribeConfigResponseConfigEntry) (Settings, error) {
+	var s Settings
+	number := func(e kafka.DescribeConfigResponseConfigEntry) (int64, error) {
+		n, err := strconv.ParseInt(e.ConfigValue, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", e.ConfigName, err)
+		}
+		return n, nil
+	}
+	for _, e := range entries {
+		var err error
+		switch e.ConfigName {
+		case configCleanup:
+			s.CleanupPolicy = e.ConfigValue
+		case configRetention:
+			s.RetentionMS, err = number(e)
+		case configMaxBytes:
+			s.MaxMessageBytes, err = number(e)
+		case configMinISR:
+			var n int64
+			n, err = number(e)
+			s.MinInSyncReplicas = int(n)
+		}
+		if err != nil {
+			return Settings{}, err
+		}
+	}
+	return s, nil
+}
+
+// NewTopic is a topic to create. Settings that are zero are left to the cluster's defaults.
+type NewTopic struct {
+	Topic
+	Settings Settings
+}
+
+// CreateTopic creates a topic, or with dryRun asks the cluster whether it would. One that exists already is an error
+// that is kafka.TopicAlreadyExists, and stays as it is.
+func (c *Client) CreateTopic(ctx context.Context, t NewTopic, dryRun bool) error {
+	config := kafka.TopicConfig{Topic: t.Name, NumPartitions: t.Partitions, ReplicationFactor: t.Replicas}
+	set := func(name, value string) {
+		config.ConfigEntries = append(config.ConfigEntries, kafka.ConfigEntry{ConfigName: name, ConfigValue: value})
+	}
+	if t.Settings.CleanupPolicy != "" {
+		set(configCleanup, t.Settings.CleanupPolicy)
+	}
+	if n := t.Settings.RetentionMS; n != 0 {
+		set(configRetention, strconv.FormatInt(n, 10))
+	}
+	if n := t.Settings.MaxMessageBytes; n != 0 {
+		set(configMaxBytes, strconv.FormatInt(n, 10))
+	}
+	if n := t.Settings.MinInSyncReplicas; n != 0 {
+		set(configMinISR, strconv.Itoa(n))
+	}
+	r, err := c.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{config}, ValidateOnly: dryRun})
+	if err == nil {
+		err = r.Errors[t.Name]
+	}
+	if err != nil {
+		return fmt.Errorf("create topic %s: %w", t.Name, err)
+	}
+	return nil
+}
