@@ -20,7 +20,7 @@ func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.R
 	now := time.Now()
 	w.metrics.called(it, reply)
 	it.calls++
-	hold := permit.Done(report(reply))
+	hold := permit.Done(report(reply, it.history.ParseRetried))
 	w.schedule.kick()
 
 	out := Outcome{Reply: reply, Called: true, token: token}
@@ -31,11 +31,6 @@ func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.R
 		out.Stored = storedReply(it.typ, reply.Fields)
 
 	case top.ClassRejected:
-		if reply.RetryOnce && !h.ParseRetried {
-			h.ParseRetried = true
-			out.retry(now.Add(w.policy(it.typ.Method).Delay(1)))
-			break
-		}
 		if hold { // a storm of rejections: the scope pauses, and this event waits with the others
 			out.hold()
 			break
@@ -57,6 +52,14 @@ func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.R
 		out.retry(now.Add(w.policy(it.typ.Method).Delay(h.Spared)))
 
 	case top.ClassTransient, top.ClassAmbiguous:
+		if reply.RetryOnce { // the platform could not read the parameters: once by accident, twice by the event
+			if h.ParseRetried {
+				return w.reject(it, out, reply)
+			}
+			h.ParseRetried = true
+			out.retry(now.Add(w.policy(it.typ.Method).Delay(1)))
+			break
+		}
 		if reply.Class == top.ClassAmbiguous && !it.typ.Repeatable {
 			out.give(event.ReasonOutcomeUnknown, "the call may have run and must not be repeated: "+w.words(it, reply))
 			h.Attempts++
@@ -146,7 +149,7 @@ func (o *Outcome) give(reason event.Reason, message string) {
 }
 
 // report is what a reply says about the world.
-func report(reply top.Reply) retry.Report {
+func report(reply top.Reply, parseRetried bool) retry.Report {
 	r := retry.Report{Wait: reply.Wait, Immediate: reply.Immediate, Level: level(reply.Scope), Detail: detail(reply)}
 	switch reply.Class {
 	case top.ClassOK:
@@ -161,6 +164,9 @@ func report(reply top.Reply) retry.Report {
 		r.Kind = retry.KindMisconfigured
 	case top.ClassTransient, top.ClassAmbiguous:
 		r.Kind = retry.KindFailure
+		if reply.RetryOnce && parseRetried {
+			r.Kind = retry.KindRejected
+		}
 		r.Ambiguous = reply.Class == top.ClassAmbiguous
 	default:
 		r.Kind = retry.KindCancelled
