@@ -1,0 +1,151 @@
+// Package schemas is the catalogue of APIs. Each event type is one JSON Schema (2020-12) that alone holds what differs
+// between the APIs: fields, rules, method, encoding, ordering key, idempotency, session, reply and personal data. The
+// program knows three encodings of a call and no API: another one is another file.
+//
+// Reading order: catalogue.go loads files, build.go and extension.go turn one into a Type, check.go decides what of an
+// event's data is sent, rules.go asks the JSON Schema library about the rules between fields.
+package schemas
+
+import (
+	"cmp"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+//go:embed top.*.schema.json
+var embedded embed.FS
+
+const fileSuffix = ".schema.json"
+
+// AsyncAPI describes the topics, events and dead letters for other programs (schemas/asyncapi.yaml).
+//
+//go:embed asyncapi.yaml
+var AsyncAPI []byte
+
+// Catalogue holds the event types. It does not change after Load and is safe for concurrent use.
+type Catalogue struct {
+	types    []*Type
+	byName   map[string]*Type
+	byMethod map[string]*Type
+}
+
+// Load reads the embedded schemas, overlaid by the files *.schema.json of overlayDir ("" = none): a file of the same
+// name replaces the embedded one, another adds a type. An error names the file and the place in it.
+func Load(overlayDir string) (*Catalogue, error) {
+	files := map[string][]byte{}
+	if err := readInto(files, embedded, "schemas"); err != nil {
+		return nil, err
+	}
+	origin := map[string]string{}
+	if overlayDir != "" {
+		overlay := map[string][]byte{}
+		if err := readInto(overlay, os.DirFS(overlayDir), overlayDir); err != nil {
+			return nil, fmt.Errorf("schemas_dir: %w", err)
+		}
+		for name, source := range overlay {
+			files[name] = source
+			origin[name] = overlayDir + string(os.PathSeparator) + name
+		}
+	}
+	c := &Catalogue{byName: map[string]*Type{}, byMethod: map[string]*Type{}}
+	var defects []error
+	for name, source := range files {
+		file := cmp.Or(origin[name], "schemas/"+name)
+		t, err := parseType(strings.TrimSuffix(name, fileSuffix), source)
+		if err != nil {
+			defects = append(defects, fmt.Errorf("%s: %w", file, err))
+			continue
+		}
+		c.byName[t.Name] = t
+		c.types = append(c.types, t)
+	}
+	slices.SortFunc(c.types, func(a, b *Type) int { return cmp.Compare(a.Name, b.Name) })
+	for _, t := range c.types {
+		if other := c.byMethod[t.Method]; other != nil {
+			defects = append(defects, fmt.Errorf("%s and %s both call the method %s; a method belongs to one type",
+				other.Name, t.Name, t.Method))
+		}
+		c.byMethod[t.Method] = t
+	}
+	if len(defects) > 0 {
+		slices.SortFunc(defects, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
+		return nil, errors.Join(defects...)
+	}
+	return c, nil
+}
+
+// readInto adds the schema files at the top of dir.
+func readInto(files map[string][]byte, dir fs.FS, name string) error {
+	entries, err := fs.ReadDir(dir, ".")
+	if err != nil {
+		return fmt.Errorf("read the folder %s: %w", name, err)
+	}
+	for _, entry := range entries {
+		if entry.IsDir() || !strings.HasSuffix(entry.Name(), fileSuffix) {
+			continue
+		}
+		source, err := fs.ReadFile(dir, entry.Name())
+		if err != nil {
+			return fmt.Errorf("read the schema %s in %s: %w", entry.Name(), name, err)
+		}
+		files[entry.Name()] = source
+	}
+	return nil
+}
+
+// Type returns the named event type.
+func (c *Catalogue) Type(name string) (*Type, bool) {
+	t, ok := c.byName[name]
+	return t, ok
+}
+
+// ByMethod returns the type whose events call the method.
+func (c *Catalogue) ByMethod(method string) (*Type, bool) {
+	t, ok := c.byMethod[method]
+	return t, ok
+}
+
+// Types returns all types, sorted by name.
+func (c *Catalogue) Types() []*Type {
+	return slices.Clone(c.types)
+}
+
+// typeNames are those that can stand in a metric label and a file name.
+var typeNames = regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*$`)
+
+// parseType builds the type of the given name from its schema file.
+func parseType(name string, source []byte) (*Type, error) {
+	if !typeNames.MatchString(name) {
+		return nil, fmt.Errorf("the file is named after the event type: lower-case letters, digits, dots, - and _, not %q", name)
+	}
+	doc, err := parseDocument(source)
+	if err != nil {
+		return nil, err
+	}
+	t := &Type{Name: name, Source: source, doc: doc}
+	root, err := buildRoot(doc)
+	if err != nil {
+		return nil, err
+	}
+	t.Root = root
+	if title := doc.get("title"); title != nil {
+		t.Title, _ = title.value.(string)
+	}
+	t.Description = root.Description
+	if err := t.readExtension(doc); err != nil {
+		return nil, err
+	}
+	if err := checkEncoding(t, doc.get("x-top")); err != nil {
+		return nil, err
+	}
+	if t.rules, err = compileRules(doc); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
