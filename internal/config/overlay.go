@@ -80,6 +80,10 @@ func (s setter) set(segments []string, k *key, v reflect.Value, path string) {
 	case k.kind == kindMap:
 		name, rest := s.named(segments, k, v)
 		at := join(path, name)
+		if err := entryName.checkText(name); err != nil {
+			s.problem(path, "a name in this map cannot be used: %v", err)
+			return
+		}
 		if len(rest) == 0 {
 			s.problem(at, "is a section and takes no single value; set its keys")
 			return

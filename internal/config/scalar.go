@@ -127,6 +127,9 @@ func (k *key) checkText(text string) error {
 	return nil
 }
 
+// entryName describes the names of the entries of maps.
+var entryName = &key{kind: kindText, required: true}
+
 // checkBounds compares with the key's bounds. The table's test makes sure that these can be read.
 func (k *key) checkBounds(n float64) error {
 	least, most := k.bounds()

@@ -17,9 +17,11 @@ func closest(word string, candidates []string) string {
 	if len(word) > 100 {
 		return ""
 	}
+	word = strings.ToLower(word)
 	for _, c := range candidates {
-		d := distance(strings.ToLower(word), strings.ToLower(c))
-		if d > least-1 && len(word) >= 3 && (strings.HasPrefix(c, word) || strings.HasPrefix(word, c)) {
+		lower := strings.ToLower(c)
+		d := distance(word, lower)
+		if d > least-1 && len(word) >= 3 && (strings.HasPrefix(lower, word) || strings.HasPrefix(word, lower)) {
 			d = least - 1
 		}
 		if d < least && d < len(c) {

@@ -99,13 +99,13 @@ type Ops struct {
 	//
 	// Refused: an address that is not loopback, without `tokens_file`.
 	Listen string `yaml:"listen" default:"127.0.0.1:8080" format:"listen"`
-	// File with the tokens that callers from other hosts must show, one a line.
+	// File with the tokens that callers must show, one a line: a name, a blank, and the hex SHA-256 of the token.
 	//
 	// Refused: a file that is missing, empty or readable by others.
 	TokensFile string `yaml:"tokens_file" format:"secret" example:"secrets/ops-tokens"`
 	// Asks for a token at `/metrics` too.
 	//
-	// Refused: `true` in this version, which asks for no tokens yet.
+	// Refused: `true` without `tokens_file`.
 	ProtectMetrics bool `yaml:"protect_metrics" default:"false"`
 	// Path under which a reverse proxy publishes this listener, such as /toprelay.
 	//

@@ -100,6 +100,10 @@ func (l *loader) decode(n ast.Node, k *key, v reflect.Value, path string) {
 		for _, p := range l.pairs(n, k, path) {
 			at := join(path, p.name)
 			l.cfg.sources[at] = p.place
+			if err := entryName.checkText(p.name); err != nil {
+				l.problem(p.place, path, "a name in this map cannot be used: %v", err)
+				continue
+			}
 			entry := newEntry(k)
 			l.section(p.value, k, entry, at)
 			v.SetMapIndex(reflect.ValueOf(p.name), entry)

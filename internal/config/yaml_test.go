@@ -122,6 +122,10 @@ top: {accounts: {a: {app_key: "", session_file: /s}}}
 		{"merge of itself", "top: &a\n  <<: *a\n", []string{"c.yaml:2:3: top: merge keys are nested too deeply"}},
 		{"anchor twice", "log: {level: &a info, format: &a json}\n", []string{`c.yaml:1:31: the anchor "a" is defined twice`}},
 		{"tag", "log: {level: !!str info}\n", []string{`c.yaml:1:14: YAML tags are not supported; remove "!!str"`}},
+		{"names of entries", "methods: {'': {}, \"a\\nb\": {}}\n", []string{
+			"c.yaml:1:11: methods: a name in this map cannot be used: the value is empty...",
+			"c.yaml:1:19: methods: a name in this map cannot be used: the value holds a control...",
+		}},
 		{"control character", "kafka: {group_id: \"a\\nb\"}\n", []string{"c.yaml:1:19: kafka.group_id: the value holds a control character..."}},
 	} {
 		t.Run(tt.name, func(t *testing.T) { sameLines(t, problemsOf(t, tt.text, Options{}), tt.want) })
