@@ -1,0 +1,97 @@
+package retry
+
+import "time"
+
+// Permit lets one call start. Its holder calls Done exactly once.
+type Permit struct {
+	// Tried says that another key has passed since this key had a session or misconfiguration reply. If the call gets
+	// one again, it is one of the key's three more tries.
+	Tried bool
+	// Probe says that the call finds out whether a pause or an open breaker is over, or whether a parked key may go on.
+	// Its failure spends no attempt of its event.
+	Probe bool
+
+	gate       *Gate
+	scope      *scopeState
+	key        string
+	at         time.Time
+	witness    time.Time   // of the last conclusive reply to another key when the call was admitted
+	epoch      uint64      // Gate.epoch when it was admitted
+	generation uint64      // of the breaker, likewise
+	probeDone  func(error) // tells gobreaker of its probe
+	probes     uint32      // the pauses that it probes (pauseBit)
+	own        uint32      // the pauses in which its own key is parked
+	over       bool
+}
+
+func (p *Permit) lane() lane { return lane{p.scope, p.key} }
+
+func (p *Permit) probesPause(l Level, k pauseKind) bool {
+	return p.probes&pauseBit(int(l-1), int(k)) != 0
+}
+
+// Witness says whether another key of the method and account had a conclusive reply after since and before this call was
+// admitted. With since = when the attempt before this one ended it is the evidence that Policy.Exhausted asks for.
+func (p *Permit) Witness(since time.Time) bool { return p.witness.After(since) }
+
+// Done gives the slot back and takes the outcome in. hold is true for a rejection that came while its scope was pausing
+// as a rejection storm: the event must then wait with the others instead of being given up, so that a storm costs
+// Options.FuseKeys letters and not one for each call in flight. A second Done does nothing.
+func (p *Permit) Done(r Report) (hold bool) {
+	g := p.gate
+	g.mu.Lock()
+	defer g.unlock()
+	if p.over {
+		return false
+	}
+	p.over = true
+	now := time.Now()
+	g.endBans(now)
+	sc := p.scope
+
+	g.inFlight--
+	sc.method.inFlight--
+	for _, pl := range sc.places {
+		pl.ramp.done(p.epoch, r.Kind.conclusive(), g.options.Concurrency)
+	}
+	sc.method.breaker.done(p, r)
+	switch r.Kind {
+	case KindSuccess:
+		sc.witness.saw(p.key, now)
+		g.accept(p, now)
+	case KindRejected:
+		sc.witness.saw(p.key, now)
+		hold = g.reject(p, r, now)
+	case KindThrottled:
+		sc.bucket.halve(now, p.at)
+		g.ban(&sc.place(r.Level.or(LevelAppKeyMethod)).pauses[pauseThrottled], now, r.Wait, r.Detail)
+	case KindSession, KindMisconfigured:
+		g.refuse(p, r, now)
+	}
+	g.settle(p, r, now)
+	if g.waiting {
+		g.signal()
+	}
+	return hold
+}
+
+// settle tells the pauses that the call probed, and the keys that are remembered in its scope, what came of it.
+func (g *Gate) settle(p *Permit, r Report, now time.Time) {
+	for i, pl := range p.scope.places {
+		if !pl.live {
+			continue
+		}
+		for k := range pl.pauses {
+			ps := &pl.pauses[k]
+			if p.probes&pauseBit(i, k) != 0 {
+				g.probed(ps, p, r, now)
+			}
+			if p.own&pauseBit(i, k) != 0 {
+				g.tried(ps, p, r, now)
+			}
+			if r.Kind.conclusive() {
+				g.passed(ps, p)
+			}
+		}
+	}
+}

@@ -1,0 +1,34 @@
+package retry
+
+import "time"
+
+// Kind is what came of a call, as far as the gate cares.
+type Kind uint8
+
+const (
+	KindCancelled     Kind = iota // interrupted by us; says nothing about anything
+	KindSuccess                   // delivered
+	KindRejected                  // refused for what the event holds
+	KindFailure                   // transient or ambiguous
+	KindThrottled                 // flow control
+	KindSession                   // the session is missing, dead or not allowed to
+	KindMisconfigured             // app key, secret, permission, gateway
+)
+
+// Report is what a permit's holder says when the call is over.
+type Report struct {
+	Kind Kind
+	// Level is what a throttled, session or misconfigured reply concerns.
+	Level Level
+	// Wait is how long a ban lasts from now on; 0: the reply did not say.
+	Wait time.Duration
+	// Immediate makes a session reply pause its scope at once and not only park its key.
+	Immediate bool
+	// Ambiguous says that the request may have run. It opens the breaker of a method that is not repeatable.
+	Ambiguous bool
+	// Detail goes into the log line and the snapshot of a pause: code and sub_code, never personal data.
+	Detail string
+}
+
+// conclusive says that the platform looked at the event and decided: the world is well.
+func (k Kind) conclusive() bool { return k == KindSuccess || k == KindRejected }
