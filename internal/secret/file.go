@@ -17,8 +17,9 @@ import (
 const (
 	// maxSize bounds a secret in bytes: a bigger file is another file.
 	maxSize = 64 << 10
-	// othersBits are the permissions that a secret's file must not give to group and others.
-	othersBits = 0o077
+	// othersBits are the permissions that a secret's file must not give: nothing to others. The group may read, because
+	// that is how Kubernetes hands a secret to a container that is not root (fsGroup, mode 0440); it may not write.
+	othersBits = 0o027
 	// settleTime is how old a file's mtime must be before an equal mtime and size prove that nothing was written since.
 	// Two writes within one tick of the file system's clock have one mtime; the coarsest clock in use (FAT) ticks
 	// every two seconds.
@@ -38,7 +39,7 @@ type File struct {
 }
 
 // Open reads the secret in the file at path. A missing or empty file is refused, one that is no regular file, and one
-// that group or others can read. Its errors name the path and what to do, and never hold what the file holds.
+// that others can read. Its errors name the path and what to do, and never hold what the file holds.
 func Open(path string) (*File, error) {
 	f := &File{path: path}
 	if _, err := f.Refresh(); err != nil {
@@ -107,13 +108,13 @@ func (f *File) read() (changed bool, err error) {
 	return true, nil
 }
 
-// check refuses files that are none, and those that group or others have any permission for.
+// check refuses files that are none, and those that give others any permission or the group more than reading.
 func check(info fs.FileInfo, path string) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("secret file %s: not a regular file", path)
 	}
 	if mode := info.Mode().Perm(); mode&othersBits != 0 {
-		return fmt.Errorf("secret file %s: mode %04o lets group or others in: run chmod 600 %s", path, mode, path)
+		return fmt.Errorf("secret file %s: mode %04o lets others in: run chmod 600 %s", path, mode, path)
 	}
 	return nil
 }
