@@ -4,5 +4,11 @@ import "github.com/spf13/cobra"
 
 // commands lists the commands in the order of the help text.
 func commands(c *cli) []*cobra.Command {
-	return []*cobra.Command{}
+	return []*cobra.Command{
+		newSimulatorCommand(c),
+		newSchemasCommand(c),
+		newConfigCommand(c),
+		newVersionCommand(c),
+		newCompletionCommand(c),
+	}
 }
