@@ -12,10 +12,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 //go:embed top.*.schema.json
@@ -36,67 +39,61 @@ type Catalogue struct {
 }
 
 // Load reads the embedded schemas, overlaid by the files *.schema.json of overlayDir ("" = none): a file of the same
-// name replaces the embedded one, another adds a type. An error names the file and the place in it.
+// name replaces the embedded one, another adds a type. An error names the file and the place in it; all defects are told
+// at once.
 func Load(overlayDir string) (*Catalogue, error) {
-	files := map[string][]byte{}
-	if err := readInto(files, embedded, "schemas"); err != nil {
+	own, err := embeddedTypes()
+	if err != nil {
 		return nil, err
 	}
-	origin := map[string]string{}
+	types := maps.Clone(own)
 	if overlayDir != "" {
-		overlay := map[string][]byte{}
-		if err := readInto(overlay, os.DirFS(overlayDir), overlayDir); err != nil {
+		overlay, err := readTypes(os.DirFS(overlayDir), overlayDir)
+		if err != nil {
 			return nil, fmt.Errorf("schemas_dir: %w", err)
 		}
-		for name, source := range overlay {
-			files[name] = source
-			origin[name] = overlayDir + string(os.PathSeparator) + name
-		}
+		maps.Copy(types, overlay)
 	}
-	c := &Catalogue{byName: map[string]*Type{}, byMethod: map[string]*Type{}}
-	var defects []error
-	for name, source := range files {
-		file := cmp.Or(origin[name], "schemas/"+name)
-		t, err := parseType(strings.TrimSuffix(name, fileSuffix), source)
-		if err != nil {
-			defects = append(defects, fmt.Errorf("%s: %w", file, err))
-			continue
-		}
-		c.byName[t.Name] = t
-		c.types = append(c.types, t)
-	}
-	slices.SortFunc(c.types, func(a, b *Type) int { return cmp.Compare(a.Name, b.Name) })
+	c := &Catalogue{byName: types, byMethod: map[string]*Type{}}
+	c.types = slices.SortedFunc(maps.Values(types), func(a, b *Type) int { return cmp.Compare(a.Name, b.Name) })
 	for _, t := range c.types {
 		if other := c.byMethod[t.Method]; other != nil {
-			defects = append(defects, fmt.Errorf("%s and %s both call the method %s; a method belongs to one type",
-				other.Name, t.Name, t.Method))
+			return nil, fmt.Errorf("the types %s and %s both call the method %s; a method belongs to one type",
+				other.Name, t.Name, t.Method)
 		}
 		c.byMethod[t.Method] = t
-	}
-	if len(defects) > 0 {
-		slices.SortFunc(defects, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
-		return nil, errors.Join(defects...)
 	}
 	return c, nil
 }
 
-// readInto adds the schema files at the top of dir.
-func readInto(files map[string][]byte, dir fs.FS, name string) error {
+// embeddedTypes are read once: a Type never changes, so all catalogues can share them.
+var embeddedTypes = sync.OnceValues(func() (map[string]*Type, error) { return readTypes(embedded, "schemas") })
+
+// readTypes reads the schema files at the top of dir.
+func readTypes(dir fs.FS, name string) (map[string]*Type, error) {
 	entries, err := fs.ReadDir(dir, ".")
 	if err != nil {
-		return fmt.Errorf("read the folder %s: %w", name, err)
+		return nil, fmt.Errorf("read the folder %s: %w", name, err)
 	}
+	types := map[string]*Type{}
+	var defects []error
 	for _, entry := range entries {
 		if entry.IsDir() || !strings.HasSuffix(entry.Name(), fileSuffix) {
 			continue
 		}
+		file := filepath.Join(name, entry.Name())
 		source, err := fs.ReadFile(dir, entry.Name())
 		if err != nil {
-			return fmt.Errorf("read the schema %s in %s: %w", entry.Name(), name, err)
+			return nil, fmt.Errorf("read the schema %s: %w", file, err)
 		}
-		files[entry.Name()] = source
+		t, err := parseType(strings.TrimSuffix(entry.Name(), fileSuffix), source)
+		if err != nil {
+			defects = append(defects, fmt.Errorf("%s: %w", file, err))
+			continue
+		}
+		types[t.Name] = t
 	}
-	return nil
+	return types, errors.Join(defects...)
 }
 
 // Type returns the named event type.

@@ -92,7 +92,7 @@ type walk struct {
 	violation *Violation
 }
 
-// step is one level of the path: a member, or an element where name is empty and index ≥ 0.
+// step is one level of the path: a member (index -1), or an element of a list.
 type step struct {
 	name  string
 	index int

@@ -36,7 +36,7 @@ func (w *walk) mixed(f *Field, s *sent, top bool) bool {
 
 // unknownValue walks a value that is sent although no schema describes it: numbers pass as written, nulls count as absent.
 func (w *walk) unknownValue(value any, form bool) (any, verdict) {
-	if name := w.path[len(w.path)-1].name; name != "" && w.t.Encoding == EncodingQimenXML && !isElementName(name) {
+	if s := w.path[len(w.path)-1]; s.index < 0 && w.t.Encoding == EncodingQimenXML && !isElementName(s.name) {
 		w.refuse("has a name that no XML element can have")
 		return nil, refused
 	}

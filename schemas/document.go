@@ -137,18 +137,16 @@ func (p *documentParser) line() int {
 	return 1 + bytes.Count(p.source[:p.dec.InputOffset()], []byte("\n"))
 }
 
-// located adds the line to an error of the JSON decoder.
+// located adds the line to an error of the JSON decoder: that of the first token that was not read. The decoder's own
+// offset counts from another place each time.
 func (p *documentParser) located(err error) error {
 	var placed *placeError
 	if errors.As(err, &placed) {
 		return err
 	}
-	offset := p.dec.InputOffset()
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		offset = min(syntax.Offset, int64(len(p.source)))
-	}
-	return fmt.Errorf("line %d: %w", 1+bytes.Count(p.source[:offset], []byte("\n")), err)
+	rest := p.source[p.dec.InputOffset():]
+	skipped := len(rest) - len(bytes.TrimLeft(rest, " \t\r\n,:"))
+	return fmt.Errorf("line %d: %w", p.line()+bytes.Count(rest[:skipped], []byte("\n")), err)
 }
 
 func (p *documentParser) value(at string) (*node, error) {
