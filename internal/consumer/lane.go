@@ -24,6 +24,7 @@ type item struct {
 	payload top.Payload
 	defect  *event.Defect // what is wrong with the event itself; then there is nothing to call
 	fetched time.Time
+	waited  time.Duration // from fetching to the start of the first call of this process
 
 	given   *Outcome // the outcome is known, but its dead letter could not be written yet
 	calls   int      // calls made by this process

@@ -14,6 +14,7 @@ type Settled struct {
 	SubCode  string
 	Attempts int
 	Age      time.Duration // from publishing to settling
+	Waited   time.Duration // from fetching to the start of the first call; 0 where none was made
 }
 
 // Attempted is what an observer hears about a failed attempt that will be repeated.
@@ -38,6 +39,6 @@ func observed(it *item, out Outcome, now time.Time) Settled {
 	return Settled{
 		Outcome: out.Kind, Type: it.typeLabel(), Key: it.key, EventID: it.event.ID, Reason: string(out.Reason),
 		Message: out.Message, Code: out.Reply.Code, SubCode: out.Reply.SubCode, Attempts: out.attempts(),
-		Age: now.Sub(it.published()),
+		Age: now.Sub(it.published()), Waited: it.waited,
 	}
 }

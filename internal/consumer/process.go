@@ -100,6 +100,9 @@ func (w *Worker) attempt(ctx context.Context, it *item, permit *retry.Permit) Ou
 		out.step, out.token = ledgerRelease, claim.Token
 		return out
 	}
+	if it.calls == 0 {
+		it.waited = time.Since(it.fetched)
+	}
 	reply := w.caller.Call(ctx, it.account, it.typ, it.payload)
 	return w.judge(it, claim.Token, permit, reply)
 }

@@ -61,7 +61,7 @@ func newRawCall(r event.Record) (rawCall, error) {
 	if !ok {
 		return rawCall{}, fmt.Errorf("sample: no type %s", ev.Type)
 	}
-	checked, violation := typ.Check(ev.Data, schemas.Reject)
+	checked, violation := typ.Check(ev.Data, schemas.UnknownReject)
 	if violation != nil {
 		return rawCall{}, fmt.Errorf("sample: %s: %s %s", ev.Type, violation.Pointer, violation.Message)
 	}
