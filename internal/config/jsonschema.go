@@ -165,6 +165,7 @@ func (k *key) schemaDefault() any {
 		return k.def == "true"
 	case kindInt, kindFloat:
 		return json.Number(k.def)
+	default:
+		return k.def
 	}
-	return k.def
 }

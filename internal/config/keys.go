@@ -90,6 +90,7 @@ func (k *key) addFields(comments map[string]string) {
 		k.fields = fieldsOf(&key{path: k.path + ".<name>", typ: k.typ.Elem()}, comments)
 	case kindObjects:
 		k.fields = fieldsOf(&key{path: k.path + "[]", typ: k.typ.Elem()}, comments)
+	default: // nothing stands below the others
 	}
 }
 
@@ -118,8 +119,9 @@ func kindOf(t reflect.Type) kind {
 		return kindInt
 	case reflect.Float64:
 		return kindFloat
+	default:
+		panic(fmt.Sprintf("config: no kind for %s", t))
 	}
-	panic(fmt.Sprintf("config: no kind for %s", t))
 }
 
 // child finds a key by its name.
@@ -208,6 +210,7 @@ func visit(k *key, v reflect.Value, path string, f func(k *key, v reflect.Value,
 				visit(c, v.Index(i).Field(c.field), join(fmt.Sprintf("%s[%d]", path, i), c.name), f)
 			}
 		}
+	default: // f has seen it
 	}
 }
 

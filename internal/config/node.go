@@ -48,6 +48,7 @@ func (k *key) scalar(n ast.Node) (string, error) {
 			if k.format == "code" && digits.MatchString(written) {
 				return written, nil
 			}
+		default: // said below
 		}
 	case *ast.FloatNode:
 		if k.kind == kindFloat {
@@ -120,8 +121,9 @@ func nodeName(n ast.Node) string {
 		return "a number"
 	case ast.StringType, ast.LiteralType:
 		return "a text"
+	default:
+		return "this"
 	}
-	return "this"
 }
 
 // invalidAt is the index of the first byte that is not UTF-8.

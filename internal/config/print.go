@@ -119,8 +119,9 @@ func (k *key) yaml(v reflect.Value) string {
 		return "[" + strings.Join(parts, ", ") + "]"
 	case kindSection:
 		return fieldsYAML(k.fields, v.Elem())
+	default:
+		return k.text(v)
 	}
-	return k.text(v)
 }
 
 // objectYAML writes an object as its name where there is nothing else to it.

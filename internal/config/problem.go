@@ -1,6 +1,9 @@
 package config
 
 import (
+	"cmp"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -37,12 +40,30 @@ func (p Problems) Error() string {
 	return "bad configuration:\n  " + strings.Join(lines, "\n  ")
 }
 
-// err is nil where there is no problem.
+// err is nil where there is no problem. Those of the file come first, in the order of its lines.
 func (p Problems) err() error {
 	if len(p) == 0 {
 		return nil
 	}
+	slices.SortStableFunc(p, func(a, b Problem) int {
+		aLine, aColumn := position(a.Place)
+		bLine, bColumn := position(b.Place)
+		return cmp.Or(cmp.Compare(aLine, bLine), cmp.Compare(aColumn, bColumn))
+	})
 	return p
+}
+
+// position is the line and column at the end of a place; what is not in the file is behind all lines.
+func position(place string) (line, column int) {
+	parts := strings.Split(place, ":")
+	if n := len(parts); n >= 3 {
+		line, lineErr := strconv.Atoi(parts[n-2])
+		column, columnErr := strconv.Atoi(parts[n-1])
+		if lineErr == nil && columnErr == nil {
+			return line, column
+		}
+	}
+	return math.MaxInt, 0
 }
 
 // quote shows a value that was given, cut to a length that fits a line.

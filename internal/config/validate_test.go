@@ -100,12 +100,12 @@ qimen: {inbound: {topic: d}}
   taobao.logistics.provider.workorder.sync: {timeout: 1s}
 types: {top.workorder.sink.v1: {}}
 kafka: {topics: [{name: a, plain: {type: top.nothing, source: s, id: [/a]}}]}
-qimen: {inbound: {accounts: [defualt]}}
+qimen: {inbound: {accounts: [defult]}}
 `, []string{
 			"c.yaml:3:3: methods.taobao.logistics.provider.workorder.sync: unknown method; did you mean taobao.logistics.provider.work.order.sync?...",
 			"c.yaml:4:9: types.top.workorder.sink.v1: unknown event type; did you mean top.workorder.sync.v1?...",
 			"c.yaml:5:36: kafka.topics[0].plain.type: unknown event type...",
-			`c.yaml:6:30: qimen.inbound.accounts[0]: there is no account "defualt" in top.accounts; did you mean default?`,
+			`c.yaml:6:30: qimen.inbound.accounts[0]: there is no account "defult" in top.accounts; did you mean default?`,
 		}},
 		{"times", good + `methods: {taobao.logistics.provider.work.order.sync: {timeout: 20s}}
 kafka: {rebalance_timeout: 25s, heartbeat_interval: 5s}

@@ -181,3 +181,18 @@ func TestProblemsDoNotRepeatWhatCouldBeASecret(t *testing.T) {
 		}
 	}
 }
+
+func TestProblemsComeInTheOrderOfTheLines(t *testing.T) {
+	_, err := load("c.yaml", []byte("top: {accounts: {a: {}}}\nkafka:\n  a: 1\n  group_id: x\n  group_id: x\nlog: {b: 1, a: 1}\n"), Options{Env: []string{"TOPRELAY_A__B=1"}})
+	if err == nil {
+		t.Fatal("no problem")
+	}
+	last := -1
+	for _, begin := range []string{"c.yaml:1:18", "c.yaml:3:3", "c.yaml:5:3", "c.yaml:6:7", "c.yaml:6:13", "TOPRELAY_A__B"} {
+		at := strings.Index(err.Error(), "\n  "+begin+": ")
+		if at <= last {
+			t.Errorf("%s stands at %d, the one before at %d in\n%v", begin, at, last, err)
+		}
+		last = at
+	}
+}
