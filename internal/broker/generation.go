@@ -17,6 +17,11 @@ import (
 // ErrReleased says that the generation was given back.
 var ErrReleased = errors.New("generation was released")
 
+const (
+	locateAttempts = 5
+	locateWait     = 200 * time.Millisecond
+)
+
 // generation is one membership with a fixed assignment. It outlives kafka-go's: that stops its heartbeats the moment a
 // rebalance begins, and a member that drains without a sign of life is out when the session time-out has passed. Here
 // heartbeats and commits go on until Release, for which the rebalance waits up to the rebalance time-out.
@@ -62,15 +67,34 @@ func (g *generation) locate(ctx context.Context) error {
 	for i := range g.assignments {
 		a := &g.assignments[i]
 		if a.Offset < 0 {
-			spans, err := g.s.c.Spans(ctx, a.TopicPartition)
+			span, err := g.span(ctx, a.TopicPartition)
 			if err != nil {
 				return err
 			}
-			a.Offset = spans[a.TopicPartition].Start
+			a.Offset = span.Start
 		}
 		g.high[a.TopicPartition] = a.Offset
 	}
 	return nil
+}
+
+// span asks more than once: after a restart of the broker each idle connection fails once.
+func (g *generation) span(ctx context.Context, tp consumer.TopicPartition) (Span, error) {
+	wait := time.NewTicker(locateWait)
+	defer wait.Stop()
+	for attempt := 1; ; attempt++ {
+		spans, err := g.s.c.Spans(ctx, tp)
+		if err == nil || attempt == locateAttempts {
+			return spans[tp], err
+		}
+		select {
+		case <-wait.C:
+		case <-g.ended:
+			return Span{}, err
+		case <-ctx.Done():
+			return Span{}, err
+		}
+	}
 }
 
 // live is the function that keeps kafka-go's generation open: while it has not returned, commits go through and no

@@ -135,9 +135,12 @@ type NewTopic struct {
 	Settings Settings
 }
 
-// CreateTopic creates a topic, or with dryRun asks the cluster whether it would. One that exists already is an error
-// that is kafka.TopicAlreadyExists, and stays as it is.
-func (c *Client) CreateTopic(ctx context.Context, t NewTopic, dryRun bool) error {
+// CreateTopic creates a topic and waits until the cluster knows it. One that exists already is an error that is
+// kafka.TopicAlreadyExists, and stays as it is.
+//
+// There is no dry run: kafka-go waits for the topic to appear after a request that only validates, too, until the time
+// is over.
+func (c *Client) CreateTopic(ctx context.Context, t NewTopic) error {
 	config := kafka.TopicConfig{Topic: t.Name, NumPartitions: t.Partitions, ReplicationFactor: t.Replicas}
 	set := func(name, value string) {
 		config.ConfigEntries = append(config.ConfigEntries, kafka.ConfigEntry{ConfigName: name, ConfigValue: value})
@@ -154,7 +157,7 @@ func (c *Client) CreateTopic(ctx context.Context, t NewTopic, dryRun bool) error
 	if n := t.Settings.MinInSyncReplicas; n != 0 {
 		set(configMinISR, strconv.Itoa(n))
 	}
-	r, err := c.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{config}, ValidateOnly: dryRun})
+	r, err := c.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{config}})
 	if err == nil {
 		err = r.Errors[t.Name]
 	}

@@ -27,8 +27,9 @@ type Options struct {
 
 // Broker is a running broker.
 type Broker struct {
-	cluster *kfake.Cluster
-	addr    string
+	cluster   *kfake.Cluster
+	addr      string
+	listening string
 }
 
 // Start runs a broker. A DataDir that was used before goes on with its topics, records and offsets.
@@ -61,7 +62,7 @@ func Start(o Options) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedded broker on %s: %w", o.Listen, err)
 	}
-	b := &Broker{cluster: cluster, addr: bound}
+	b := &Broker{cluster: cluster, addr: bound, listening: bound}
 	if o.Advertise != "" {
 		b.addr = o.Advertise
 	}
@@ -91,6 +92,9 @@ func (b *Broker) createTopics(topics map[string]Topic) error {
 
 // Addrs are the addresses for clients.
 func (b *Broker) Addrs() []string { return []string{b.addr} }
+
+// ListenAddr is the address that is listened on: where a proxy with the advertised address forwards to.
+func (b *Broker) ListenAddr() string { return b.listening }
 
 // Close stops the broker, after it has written what it keeps.
 func (b *Broker) Close() { b.cluster.Close() }
