@@ -23,8 +23,8 @@ value comes from.
 - **Errors.** Unknown keys, keys given twice, wrong types and refused values are all reported at once, each with its file,
   line and column or its variable, and the worker exits with code 78.
 - **Paths.** Relative paths start at the folder of the configuration file; without a file at the working directory.
-- **Secrets** are files, never values of this file, of variables or of flags. A secret file must not be empty, and others
-  must not be able to read it (mode 0640 or less). It is read again when it changes. All else needs a restart.
+- **Secrets** are files, never values of this file, of variables or of flags. A secret file must not be empty, and nobody
+  but its owner may be able to read it (` + "`chmod 600`" + `). It is read again when it changes. All else needs a restart.
 - **Durations** are numbers with units: ` + "`500ms`, `15s`, `2m`, `336h`" + `. **Sizes** have ` + "`B`, `KiB`, `MiB` or `GiB`" + `;
   a bare number is bytes. Numbers and durations are never negative.
 - YAML anchors, aliases and merge keys work. Texts that look like numbers need quotes, except app keys and codes.

@@ -110,8 +110,11 @@ func (k *key) checkLength(n int) error {
 
 func (k *key) checkText(text string) error {
 	if text == "" {
-		if k.required {
+		switch {
+		case k.required:
 			return errors.New("the value is empty; it must be given")
+		case len(k.enum) > 0:
+			return fmt.Errorf("the value is empty; give one of %s or remove the key", strings.Join(k.enum, ", "))
 		}
 		return nil
 	}

@@ -114,6 +114,10 @@ top: {accounts: {a: {app_key: "", session_file: /s}}}
 			"c.yaml:7:31: top.accounts.a.app_key: the value is empty; it must be given",
 			"c.yaml:7:18: top.accounts.a.app_secret_file: the key is missing; it must be given",
 		}},
+		{"empty choices", "top: {sign_method: ''}\ntypes: {a: {superseded: ''}}\n", []string{
+			"c.yaml:1:20: top.sign_method: the value is empty; give one of hmac-sha256, hmac, md5 or remove the key",
+			"c.yaml:2:25: types.a.superseded: the value is empty; give one of skip, send or remove the key",
+		}},
 		{"no YAML", "kafka:\n  brokers: [a\nlog: }", []string{"c.yaml:3:1: not YAML: ..."}},
 		{"no mapping", "- a\n- b\n", []string{"c.yaml:1:1: a section with keys is needed here, not a list"}},
 		{"two documents", "log: {}\n---\nlog: {}\n", []string{"c.yaml:3:1: not YAML: more than one document"}},
