@@ -36,8 +36,9 @@ func (c Class) String() string {
 		return "ambiguous"
 	case ClassCancelled:
 		return "cancelled"
+	default:
+		return "none"
 	}
-	return "none"
 }
 
 // Scope says what a throttled, session or misconfigured reply concerns: the smallest set of calls that get the same one.
@@ -66,8 +67,9 @@ func (s Scope) String() string {
 		return "account"
 	case ScopeAccountMethod:
 		return "account_method"
+	default:
+		return "none"
 	}
-	return "none"
 }
 
 // Reply is what one attempt brought.

@@ -23,13 +23,13 @@ func Encode(t *schemas.Type, data map[string]any) (Payload, error) {
 	case schemas.EncodingForm:
 		return encodeForm(t, data)
 	case schemas.EncodingStruct:
-		text, err := appendObject(nil, t.Root, data)
+		text, err := appendObject(make([]byte, 0, 1<<10), t.Root, data)
 		if err != nil {
 			return Payload{}, fmt.Errorf("encode %s: %w", t.Method, err)
 		}
 		return Payload{Params: []Param{{t.Param, string(text)}}}, nil
 	case schemas.EncodingQimenXML:
-		body, err := appendDocument(nil, t.Root, data)
+		body, err := appendDocument(make([]byte, 0, 2<<10), t.Root, data)
 		if err != nil {
 			return Payload{}, fmt.Errorf("encode %s: %w", t.Method, err)
 		}

@@ -18,6 +18,7 @@ const (
 	maxReply   = 8 << 20   // bytes; more is a reply of unknown effect
 	smallReply = 256 << 10 // bytes; larger ones are read a few at a time
 	largeSlots = 2         // large replies that are read at once: they bound the memory
+	maxKept    = 64 << 10  // bytes of a buffer that is used again
 )
 
 // endpoint is where calls go.
@@ -50,7 +51,7 @@ func newExchange() *exchange {
 
 // recycle gives the buffers back. Nothing that was read may refer to them.
 func (x *exchange) recycle() {
-	if x.body.Cap() > 2*smallReply || cap(x.text) > smallReply {
+	if x.body.Cap() > maxKept || cap(x.text) > maxKept {
 		return
 	}
 	clear(x.params)
@@ -108,7 +109,7 @@ func (x *exchange) do(ctx context.Context, transport *http.Transport, e *endpoin
 		return
 	}
 	if cause := context.Cause(attempt); cause != nil {
-		x.cancelled = cause != errTimeout
+		x.cancelled = !errors.Is(cause, errTimeout)
 		err = fmt.Errorf("%w", cause)
 	}
 	x.err = explain(err, timeout, x.written)

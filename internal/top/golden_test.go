@@ -71,7 +71,7 @@ func TestGoldenExamples(t *testing.T) {
 	received := make(chan received, 1)
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		received <- receive(r)
-		io.WriteString(w, `{}`)
+		_, _ = io.WriteString(w, `{}`)
 	}))
 	defer gateway.Close()
 	client := testClient(t, Options{Gateway: gateway.URL + "/router/rest", QimenGateway: gateway.URL + "/router/qm", TargetAppKey: "24000002"})

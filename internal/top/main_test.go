@@ -1,6 +1,7 @@
 package top
 
 import (
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -26,9 +27,11 @@ func testAccount() *Account {
 	return &Account{Name: "default", AppKey: "12345678", Secret: fixed(testSecret), Session: fixed(testSession)}
 }
 
+var loadSchemas = sync.OnceValues(func() (*schemas.Catalogue, error) { return schemas.Load("") })
+
 func catalogue(t testing.TB) *schemas.Catalogue {
 	t.Helper()
-	c, err := schemas.Load("")
+	c, err := loadSchemas()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -228,9 +228,9 @@ func message(text string) string {
 	return cut(text, maxMessage)
 }
 
-func cut(text string, max int) string {
-	if len(text) <= max {
+func cut(text string, limit int) string {
+	if len(text) <= limit {
 		return text
 	}
-	return strings.ToValidUTF8(text[:max], "")
+	return strings.ToValidUTF8(text[:limit], "")
 }

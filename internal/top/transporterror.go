@@ -29,8 +29,8 @@ func explain(err error, timeout time.Duration, written bool) error {
 	var (
 		dns       *net.DNSError
 		op        *net.OpError
+		slow      net.Error
 		verify    *tls.CertificateVerificationError
-		alert     tls.AlertError
 		notTLS    tls.RecordHeaderError
 		authority x509.UnknownAuthorityError
 		flateErr  flate.CorruptInputError
@@ -51,12 +51,14 @@ func explain(err error, timeout time.Duration, written bool) error {
 		return fmt.Errorf("look up the gateway: %w", dns)
 	case errors.As(err, &verify), errors.As(err, &authority):
 		return fmt.Errorf("TLS: the gateway's certificate is refused: %s", certificateFault(err))
-	case errors.As(err, &alert):
-		return fmt.Errorf("TLS: %w", alert)
 	case errors.As(err, &notTLS), errors.Is(err, http.ErrSchemeMismatch):
 		return errors.New("TLS: the gateway does not speak TLS")
+	case errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error"):
+		return fmt.Errorf("TLS: %w", op) // an alert
 	case errors.As(err, &op):
 		return fmt.Errorf("network: %w", op)
+	case errors.As(err, &slow) && slow.Timeout() && !written:
+		return fmt.Errorf("TLS: no handshake in time: %w", context.DeadlineExceeded)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("the reply was cut off: %w", io.ErrUnexpectedEOF)
 	case errors.Is(err, io.EOF):

@@ -13,18 +13,20 @@ import (
 )
 
 // A reply is read into a tree of map[string]any, []any, string, json.Number, bool and nil. What a reply says stands in
-// few and shallow fields, so the tree is bounded: what lies deeper, or comes after the bounds are used up, is checked for
-// its syntax and left out.
+// few and shallow fields, so the tree is bounded: what is beyond the bounds is checked for its syntax and left out, and
+// what comes after it is still read.
 const (
 	maxTreeDepth = 64
 	maxTreeNodes = 20_000
-	maxTreeText  = 1 << 20 // bytes
+	maxTreeItems = 1_000   // of one list
+	maxTreeText  = 1 << 20 // bytes, of all texts together
 )
 
 // replyDecoder may be used again for the next reply.
 type replyDecoder struct {
-	json        jsontext.Decoder
-	nodes, text int
+	json  jsontext.Decoder
+	nodes int
+	text  int64
 }
 
 var (
@@ -45,7 +47,7 @@ func (d *replyDecoder) readJSON(body *bytes.Buffer) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.json.ReadToken(); err != io.EOF {
+	if _, err := d.json.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, errTrailing
 	}
 	root, _ := value.(map[string]any)
@@ -54,9 +56,10 @@ func (d *replyDecoder) readJSON(body *bytes.Buffer) (map[string]any, error) {
 
 func (d *replyDecoder) jsonValue(depth int) (any, error) {
 	d.nodes--
-	if depth > maxTreeDepth || d.nodes < 0 || d.text < 0 {
+	if depth > maxTreeDepth || d.nodes < 0 {
 		return nil, d.json.SkipValue()
 	}
+	start := d.json.InputOffset()
 	token, err := d.json.ReadToken()
 	if err != nil {
 		return nil, err
@@ -70,9 +73,12 @@ func (d *replyDecoder) jsonValue(depth int) (any, error) {
 				return nil, err
 			}
 			key := name.String()
-			d.text -= len(key)
-			if object[key], err = d.jsonValue(depth + 1); err != nil {
+			value, err := d.jsonValue(depth + 1)
+			if err != nil {
 				return nil, err
+			}
+			if value != nil && d.afford(int64(len(key))) {
+				object[key] = value
 			}
 		}
 		_, err := d.json.ReadToken()
@@ -80,30 +86,44 @@ func (d *replyDecoder) jsonValue(depth int) (any, error) {
 	case '[':
 		list := []any{}
 		for d.json.PeekKind() != ']' {
+			if len(list) == maxTreeItems {
+				if err := d.json.SkipValue(); err != nil {
+					return nil, err
+				}
+				continue
+			}
 			item, err := d.jsonValue(depth + 1)
 			if err != nil {
 				return nil, err
 			}
-			if d.nodes >= 0 {
-				list = append(list, item)
-			}
+			list = append(list, item)
 		}
 		_, err := d.json.ReadToken()
 		return list, err
 	case '"':
-		s := token.String()
-		d.text -= len(s)
-		return s, nil
+		if d.afford(d.json.InputOffset() - start) {
+			return token.String(), nil
+		}
 	case '0':
-		s := token.String()
-		d.text -= len(s)
-		return json.Number(s), nil
+		if d.afford(d.json.InputOffset() - start) {
+			return json.Number(token.String()), nil
+		}
 	case 't':
 		return true, nil
 	case 'f':
 		return false, nil
+	default: // null
 	}
 	return nil, nil
+}
+
+// afford takes the length of a text from what may still be kept; false where it is too long.
+func (d *replyDecoder) afford(length int64) bool {
+	if length > d.text {
+		return false
+	}
+	d.text -= length
+	return true
 }
 
 // readXML reads one XML document: an element with children is an object, children of one name are a list, any other
@@ -115,7 +135,7 @@ func (d *replyDecoder) readXML(body *bytes.Buffer) (map[string]any, error) {
 	var root map[string]any
 	for {
 		token, err := decoder.Token()
-		if err == io.EOF && root != nil {
+		if errors.Is(err, io.EOF) && root != nil {
 			return root, nil
 		}
 		if err != nil {
@@ -159,15 +179,14 @@ func (d *replyDecoder) xmlElement(decoder *xml.Decoder, depth int) (any, error) 
 			if err != nil {
 				return nil, err
 			}
-			if d.nodes < 0 || d.text < 0 {
-				continue
-			}
 			if object == nil {
 				object = make(map[string]any)
 			}
-			addChild(object, t.Name.Local, value)
+			if d.nodes >= 0 && d.afford(int64(len(t.Name.Local))) {
+				addChild(object, t.Name.Local, value)
+			}
 		case xml.CharData:
-			if d.text -= len(t); d.text >= 0 {
+			if d.afford(int64(len(t))) {
 				text.Write(t)
 			}
 		case xml.EndElement:
