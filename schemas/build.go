@@ -17,10 +17,10 @@ const (
 // The keywords that may stand where a field is described. Any other is refused, so that a misspelt one is not a rule
 // that silently never holds.
 var (
-	fieldKeywords = []string{"type", "title", "description", "examples", "deprecated", "$comment", "x-pii", "enum", "const"}
+	fieldKeywords = []string{"type", "title", "description", "examples", "deprecated", "$comment", "x-pii"}
 	kindKeywords  = map[Kind][]string{
-		KindString:  {"minLength", "maxLength", "pattern"},
-		KindNumber:  {"format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
+		KindString:  {"enum", "minLength", "maxLength", "pattern"},
+		KindNumber:  {"enum", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
 		KindBoolean: {},
 		KindDate:    {"format", "pattern"},
 		KindJSON:    {"contentMediaType"},
@@ -210,12 +210,7 @@ func (b *builder) annotate(f *Field, keywords []member) error {
 		case "maxItems":
 			f.MaxItems, err = k.node.count()
 		case "enum":
-			if !k.node.isList || len(k.node.items) == 0 {
-				return k.node.errorf("a list of the allowed values is expected")
-			}
-			for _, item := range k.node.items {
-				f.Enum = append(f.Enum, literal(item))
-			}
+			err = enumerate(f, k.node)
 		case "x-pii":
 			if f.PII, err = k.node.text(); err == nil && !slices.Contains(redact.Kinds(), f.PII) {
 				err = k.node.errorf("kinds of personal data are %s", strings.Join(redact.Kinds(), ", "))
@@ -223,6 +218,30 @@ func (b *builder) annotate(f *Field, keywords []member) error {
 		}
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// enumerate reads the values that a String or a Number may have.
+func enumerate(f *Field, n *node) error {
+	if !n.isList || len(n.items) == 0 {
+		return n.errorf("a list of the allowed values is expected")
+	}
+	for _, item := range n.items {
+		switch v := item.value.(type) {
+		case string:
+			if f.Kind != KindString {
+				return item.errorf("a %s is expected", f.Kind)
+			}
+			f.Enum = append(f.Enum, v)
+		case json.Number:
+			if f.Kind != KindNumber || !isCanonical(string(v)) {
+				return item.errorf("a %s is expected, a number in plain decimal digits", f.Kind)
+			}
+			f.Enum = append(f.Enum, string(v))
+		default:
+			return item.errorf("only Strings and Numbers have a list of values")
 		}
 	}
 	return nil

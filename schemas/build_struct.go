@@ -81,6 +81,9 @@ func (b *builder) rules(f *Field, keywords []member) error {
 			if words := rule.get("description"); words != nil {
 				f.Rules = append(f.Rules, literal(words))
 			}
+			if c, ok := readCondition(f, rule); ok {
+				f.conditions = append(f.conditions, c)
+			}
 		}
 	}
 	return nil

@@ -2,8 +2,8 @@
 // between the APIs: fields, rules, method, encoding, ordering key, idempotency, session, reply and personal data. The
 // program knows three encodings of a call and no API: another one is another file.
 //
-// Reading order: catalogue.go loads files, build.go and extension.go turn one into a Type, check.go decides what of an
-// event's data is sent, rules.go asks the JSON Schema library about the rules between fields.
+// Reading order: catalogue.go loads files, build.go and extension.go turn one into a Type, check.go and walk.go decide what of
+// an event's data is sent, rules.go asks the JSON Schema library about the rules between fields.
 package schemas
 
 import (
@@ -141,7 +141,7 @@ func parseType(name string, source []byte) (*Type, error) {
 	if err := checkEncoding(t, doc.get("x-top")); err != nil {
 		return nil, err
 	}
-	if t.rules, err = compileRules(doc); err != nil {
+	if t.rules, err = compileRules(root, doc); err != nil {
 		return nil, err
 	}
 	return t, nil

@@ -215,6 +215,9 @@ func TestBadSchema(t *testing.T) {
 		{"list of lists", `{ "$ref": "#/$defs/day" }`, `{ "type": "array", "items": { "type": "string" } }`, `a list of lists is not supported`},
 		{"list of nothing", `"minItems": 2, "items": { "$ref": "#/$defs/day" },`, ``, `/properties/days: "items" is missing`},
 		{"empty enumeration", `["full", "sample"]`, `[]`, `/properties/kind/enum: a list`},
+		{"enumeration of another type", `["full", "sample"]`, `["full", 1]`, `/properties/kind/enum/1: a String is expected`},
+		{"enumeration of a number", `"minimum": 0`, `"enum": [1.0]`, `/properties/percent/enum/0: a Number is expected, a number in plain`},
+		{"enumeration of null", `["full", "sample"]`, `[null]`, `/properties/kind/enum/0: only Strings and Numbers`},
 		{"data is no object", `"type": "object",`, `"type": "string",`, `is not known for a String`},
 		{"field without a name", `"lot": { "type"`, `"": { "type"`, `a field needs a name`},
 	}

@@ -51,6 +51,8 @@ type Field struct {
 
 	byName map[string]*Field
 	sorted []*Field // Fields in byte order of their names, the order of canonical data
+	// conditions are those of the Rules that the walk checks itself.
+	conditions []condition
 }
 
 // Member returns the named field of a struct, or nil where the API has none of that name. Names are compared exactly.

@@ -209,7 +209,7 @@ func TestViolationSaysTheRule(t *testing.T) {
 	tests := map[string]string{
 		`{"status":"PACK_FAIL"}`:   "/error_code is required: error_code must be given when status is PACK_FAIL or ABNORMAL_DELIVERY",
 		`{"-platform_order_id":0}`: "platform_order_id or ticket_id must be given",
-		`{"status":"x"}`:           `/status must be one of "PACKAGING", "PACK_FINISH", "PACK_FAIL", "ABNORMAL_DELIVERY", "ISSUE_SUCCEEDED"`,
+		`{"status":"x"}`:           `/status must be one of PACKAGING, PACK_FINISH, PACK_FAIL, ABNORMAL_DELIVERY, ISSUE_SUCCEEDED`,
 		`{"service_fulfil_result":[{"remark":"` + strings.Repeat("a", 101) + `"}]}`: "/service_fulfil_result/0/remark must have at most 100 characters",
 	}
 	for more, want := range tests {
