@@ -5,6 +5,8 @@ import "github.com/spf13/cobra"
 // commands lists the commands in the order of the help text.
 func commands(c *cli) []*cobra.Command {
 	return []*cobra.Command{
+		newRunCommand(c),
+		newDemoCommand(c),
 		newSimulatorCommand(c),
 		newSchemasCommand(c),
 		newConfigCommand(c),

@@ -43,8 +43,8 @@ type Options struct {
 	Logger   *slog.Logger
 	Version  string
 	Observer consumer.Observer // may be nil
-	// Started, where not nil, hears the ops listener's address once it listens; empty where there is none.
-	Started func(opsAddr string)
+	// Started, where not nil, is called once the ops listener listens, before the worker consumes.
+	Started func(*App)
 }
 
 // App is a worker with everything around it.
@@ -63,6 +63,7 @@ type App struct {
 	caller    *top.Client
 	worker    *consumer.Worker
 	status    status
+	opsAddr   string
 
 	undo []func()
 }
@@ -172,7 +173,7 @@ func (a *App) makeCaller(ctx context.Context) error {
 
 func (a *App) serveOps(context.Context) error {
 	if a.config.Ops.Listen == "" {
-		a.started("")
+		a.started()
 		return nil
 	}
 	o := ops.Options{Listen: a.config.Ops.Listen, Gatherer: a.registry, Live: a.status.alive, Ready: a.checks()}
@@ -195,14 +196,29 @@ func (a *App) serveOps(context.Context) error {
 		}
 	})
 	a.log.Info("ops listener", "address", server.Addr())
-	a.started(server.Addr())
+	a.opsAddr = server.Addr()
+	a.started()
 	return nil
 }
 
-func (a *App) started(addr string) {
+func (a *App) started() {
 	if a.options.Started != nil {
-		a.options.Started(addr)
+		a.options.Started(a)
 	}
+}
+
+// OpsAddr is the address of the ops listener, empty where there is none.
+func (a *App) OpsAddr() string { return a.opsAddr }
+
+// Pauses lists what is paused now.
+func (a *App) Pauses() []retry.Pause { return a.gate.Pauses() }
+
+// Waiting counts the keys that wait, by reason.
+func (a *App) Waiting() map[string]int {
+	if w := a.status.worker.Load(); w != nil {
+		return w.Waiting()
+	}
+	return nil
 }
 
 func (a *App) makeWorker(context.Context) error {

@@ -31,6 +31,7 @@ type item struct {
 	history retry.History
 	mark    time.Duration // the gate's active clock at the last failed attempt of this process
 	loaded  bool          // history comes from this process and not from the ledger alone
+	due     time.Time     // no call before, because of a failure in an earlier life of the worker
 
 	settled bool // owned by the window
 }

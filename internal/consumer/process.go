@@ -87,8 +87,8 @@ func (w *Worker) attempt(ctx context.Context, it *item, permit *retry.Permit) Ou
 	if it.expired(time.Now()) {
 		return w.giveUpClaimed(it, claim.Token, *expiredDefect())
 	}
-	if due := w.nextTry(it); due.After(time.Now()) {
-		out := wait(WaitRetry, due)
+	if it.due.After(time.Now()) {
+		out := wait(WaitRetry, it.due)
 		out.step, out.token = ledgerRelease, claim.Token
 		return out
 	}
@@ -113,7 +113,7 @@ func (w *Worker) answer(it *item, claim Claim) (Outcome, bool) {
 	case AnswerMine:
 		if !it.loaded {
 			it.history, it.loaded = claim.History, true
-			it.mark = w.gate.Active(it.scope())
+			it.mark, it.due = w.gate.Active(it.scope()), w.nextTry(it, time.Now())
 		}
 		return Outcome{}, false
 	case AnswerDelivered:
@@ -175,12 +175,17 @@ func (w *Worker) giveUpClaimed(it *item, token uint64, d event.Defect) Outcome {
 	return out
 }
 
-// nextTry is when an event that failed in an earlier life of the worker, or before a rebalance, may be tried again.
-func (w *Worker) nextTry(it *item) time.Time {
-	if it.history.Attempts == 0 || it.calls > 0 {
+// nextTry is when an event that failed in an earlier life of the worker, or before a rebalance, may be tried again. A clock
+// that was set back makes it wait no longer than one delay.
+func (w *Worker) nextTry(it *item, now time.Time) time.Time {
+	if it.history.Attempts == 0 {
 		return time.Time{}
 	}
-	return it.history.LastAttemptAt.Add(w.policy(it.typ.Method).Delay(it.history.Attempts))
+	d := delay(w.policy(it.typ.Method), it.history.Attempts)
+	if it.history.LastAttemptAt.After(now) {
+		return now.Add(d)
+	}
+	return it.history.LastAttemptAt.Add(d)
 }
 
 func (w *Worker) claimRequest(it *item) ClaimRequest {

@@ -47,12 +47,17 @@ func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.R
 		}
 		h.Spared++
 		if h.Spared >= sparedTries {
+			w.gate.Forget(it.scope(), it.key) // the next event of the key starts without a record
 			return w.reject(it, out, reply)
 		}
 		out.retry(now.Add(w.policy(it.typ.Method).Delay(h.Spared)))
 
 	case top.ClassTransient, top.ClassAmbiguous:
 		if reply.RetryOnce { // the platform could not read the parameters: once by accident, twice by the event
+			if h.ParseRetried && hold {
+				out.hold()
+				break
+			}
 			if h.ParseRetried {
 				return w.reject(it, out, reply)
 			}
@@ -76,10 +81,13 @@ func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.R
 		return w.failed(it, permit, out, h, now, reply)
 
 	default: // cancelled by the drain
-		out.Wait = WaitShutdown
-		out.step = ledgerRelease
-		if !it.typ.Repeatable && reply.Written {
+		out.Wait, out.step = WaitShutdown, ledgerRelease
+		switch {
+		case !reply.Written:
+		case !it.typ.Repeatable:
 			out.step = ledgerKeep // the successor finds the claim without a result
+		case !h.Ambiguous: // costs no attempt, but that it may have run must not be forgotten
+			h.Ambiguous, out.step = true, ledgerFailed
 		}
 	}
 	it.history = h
@@ -109,12 +117,17 @@ func (w *Worker) failed(it *item, permit *retry.Permit, out Outcome, h retry.His
 		}
 		return out
 	}
-	delay := policy.Delay(h.Attempts)
-	if h.Attempts >= policy.MaxAttempts {
-		delay = policy.MaxInterval
-	}
-	out.retry(now.Add(delay))
+	out.retry(now.Add(delay(policy, h.Attempts)))
 	return out
+}
+
+// delay is how long to wait after the attempt-th failed one. An event that goes on only for want of evidence makes one try
+// each max_interval.
+func delay(p retry.Policy, attempt int) time.Duration {
+	if attempt >= p.MaxAttempts {
+		return p.MaxInterval
+	}
+	return p.Delay(attempt)
 }
 
 // reject is the outcome of a reply that blames the event.

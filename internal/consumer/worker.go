@@ -344,6 +344,9 @@ func (w *Worker) State() State {
 	return w.state
 }
 
+// Waiting counts the keys whose next event waits, by what for.
+func (w *Worker) Waiting() map[string]int { return w.schedule.stalled() }
+
 // Ticked is when the main loop last ran: at most a second ago while the worker is well.
 func (w *Worker) Ticked() time.Time { return w.schedule.ticked() }
 

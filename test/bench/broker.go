@@ -31,7 +31,7 @@ func fill(ctx context.Context, addr, name string, n int, id func(i int) (number,
 	}
 	defer client.Close()
 	for _, topic := range []string{name, name + ".dead"} {
-		if err := client.CreateTopic(ctx, broker.NewTopic{Topic: broker.Topic{Name: topic, Partitions: partitions, Replicas: 1}}, false); err != nil {
+		if err := client.CreateTopic(ctx, broker.NewTopic{Topic: broker.Topic{Name: topic, Partitions: partitions, Replicas: 1}}); err != nil {
 			return err
 		}
 	}

@@ -92,7 +92,7 @@ func newRelay(t *testing.T, partitions int) *relay {
 	r.writer = r.client.NewWriter()
 	t.Cleanup(r.writer.Close)
 	for _, topic := range []string{r.status(), r.work(), r.dead(), r.results()} {
-		r.must(r.client.CreateTopic(r.ctx(), broker.NewTopic{Topic: broker.Topic{Name: topic, Partitions: partitions, Replicas: 1}}, false))
+		r.must(r.client.CreateTopic(r.ctx(), broker.NewTopic{Topic: broker.Topic{Name: topic, Partitions: partitions, Replicas: 1}}))
 	}
 	r.file("secret", secret)
 	r.file("session", session)
@@ -166,7 +166,7 @@ func (r *relay) start() {
 		done <- app.Run(ctx, app.Options{
 			Config: c, Version: "test", Observer: r,
 			Logger:  slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-			Started: func(addr string) { r.ops.Store(&addr); close(started) },
+			Started: func(a *app.App) { addr := a.OpsAddr(); r.ops.Store(&addr); close(started) },
 		})
 	}()
 	var once sync.Once
