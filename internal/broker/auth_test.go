@@ -55,6 +55,20 @@ func writeCertificate(t *testing.T) (cert, key string) {
 	return cert, key
 }
 
+// readCertificate is a pool with the certificate of a file.
+func readCertificate(t *testing.T, file string) *x509.CertPool {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		t.Fatalf("%s holds no certificate", file)
+	}
+	return pool
+}
+
 // roundTrip does all that the package does, over cfg: metadata, a write, a membership, a fetch, a commit.
 func roundTrip(t *testing.T, cfg Config, topic string) error {
 	t.Helper()
@@ -149,55 +163,36 @@ func TestSASLPasswordMayChange(t *testing.T) {
 
 func TestTLSWithAClientCertificate(t *testing.T) {
 	t.Parallel()
-	serverCert, serverKey := writeCertificate(t)
-	clientCert, clientKey := writeCertificate(t)
-	server, err := LoadTLS(TLSFiles{CA: clientCert, Cert: serverCert, Key: serverKey})
-	if err != nil {
-		t.Fatal(err)
+	serverFile, serverKey := writeCertificate(t)
+	clientFile, clientKey := writeCertificate(t)
+	pair := func(cert, key string) []tls.Certificate {
+		p, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []tls.Certificate{p}
 	}
-	server.ClientCAs, server.ClientAuth = server.RootCAs, tls.RequireAndVerifyClientCert
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "t"), kfake.TLS(server))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "t"), kfake.TLS(&tls.Config{
+		Certificates: pair(serverFile, serverKey), ClientCAs: readCertificate(t, clientFile), ClientAuth: tls.RequireAndVerifyClientCert,
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cluster.Close()
 	for name, test := range map[string]struct {
-		files TLSFiles
-		ok    bool
+		cfg *tls.Config
+		ok  bool
 	}{
-		"trusted, with a certificate": {TLSFiles{CA: serverCert, Cert: clientCert, Key: clientKey}, true},
-		"without a certificate":       {TLSFiles{CA: serverCert}, false},
-		"an unknown authority":        {TLSFiles{CA: clientCert, Cert: clientCert, Key: clientKey}, false},
+		"trusted, with a certificate": {&tls.Config{RootCAs: readCertificate(t, serverFile), Certificates: pair(clientFile, clientKey)}, true},
+		"without a certificate":       {&tls.Config{RootCAs: readCertificate(t, serverFile)}, false},
+		"an unknown authority":        {&tls.Config{RootCAs: readCertificate(t, clientFile), Certificates: pair(clientFile, clientKey)}, false},
 	} {
-		cfg, err := LoadTLS(test.files)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := roundTrip(t, Config{Brokers: cluster.ListenAddrs(), TLS: cfg}, "t"); (err == nil) != test.ok {
+		if err := roundTrip(t, Config{Brokers: cluster.ListenAddrs(), TLS: test.cfg}, "t"); (err == nil) != test.ok {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
 	if err := roundTrip(t, Config{Brokers: cluster.ListenAddrs()}, "t"); err == nil {
 		t.Error("plain text to a TLS listener: no error")
-	}
-}
-
-func TestLoadTLSRefuses(t *testing.T) {
-	cert, key := writeCertificate(t)
-	empty := filepath.Join(t.TempDir(), "empty.pem")
-	if err := os.WriteFile(empty, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for want, files := range map[string]TLSFiles{
-		"no such file":            {CA: empty + ".missing"},
-		"holds no PEM":            {CA: empty},
-		"go together":             {Cert: cert},
-		"give both files or none": {Key: key},
-		"failed to find any PEM":  {Cert: empty, Key: empty},
-	} {
-		if _, err := LoadTLS(files); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%+v: got %v, want an error with %q", files, err, want)
-		}
 	}
 }
 

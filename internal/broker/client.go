@@ -30,7 +30,7 @@ const (
 type Config struct {
 	Brokers  []string    // host:port of at least one broker to start from
 	ClientID string      // default "toprelay"
-	TLS      *tls.Config // nil: plain text; see LoadTLS
+	TLS      *tls.Config // nil: plain text. The name in a broker's certificate must be the host that is dialled
 	SASL     *SASL       // nil: no authentication
 
 	DialTimeout    time.Duration // to connect, with the TLS handshake; default 5 s

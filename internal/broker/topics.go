@@ -69,6 +69,22 @@ const (
 	configMinISR    = "min.insync.replicas"
 )
 
+// Map is the settings under the names that Kafka gives them. Those that are zero are left out.
+func (s Settings) Map() map[string]string {
+	m := map[string]string{}
+	if s.CleanupPolicy != "" {
+		m[configCleanup] = s.CleanupPolicy
+	}
+	for name, n := range map[string]int64{
+		configRetention: s.RetentionMS, configMaxBytes: s.MaxMessageBytes, configMinISR: int64(s.MinInSyncReplicas),
+	} {
+		if n != 0 {
+			m[name] = strconv.FormatInt(n, 10)
+		}
+	}
+	return m
+}
+
 // Settings asks for the settings of topics that exist.
 func (c *Client) Settings(ctx context.Context, topics ...string) (map[string]Settings, error) {
 	if len(topics) == 0 {
@@ -142,20 +158,8 @@ type NewTopic struct {
 // is over.
 func (c *Client) CreateTopic(ctx context.Context, t NewTopic) error {
 	config := kafka.TopicConfig{Topic: t.Name, NumPartitions: t.Partitions, ReplicationFactor: t.Replicas}
-	set := func(name, value string) {
+	for name, value := range t.Settings.Map() {
 		config.ConfigEntries = append(config.ConfigEntries, kafka.ConfigEntry{ConfigName: name, ConfigValue: value})
-	}
-	if t.Settings.CleanupPolicy != "" {
-		set(configCleanup, t.Settings.CleanupPolicy)
-	}
-	if n := t.Settings.RetentionMS; n != 0 {
-		set(configRetention, strconv.FormatInt(n, 10))
-	}
-	if n := t.Settings.MaxMessageBytes; n != 0 {
-		set(configMaxBytes, strconv.FormatInt(n, 10))
-	}
-	if n := t.Settings.MinInSyncReplicas; n != 0 {
-		set(configMinISR, strconv.Itoa(n))
 	}
 	r, err := c.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{config}})
 	if err == nil {

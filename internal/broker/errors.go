@@ -1,0 +1,25 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// IsUnreachable says whether err means that no broker could be asked: it is away, does not answer in time, or hangs up.
+// A refusal by a broker is none, nor is a certificate that is not trusted.
+func IsUnreachable(err error) bool {
+	var refusal kafka.Error
+	if errors.As(err, &refusal) {
+		return false // it looks like a net.Error too
+	}
+	var network net.Error
+	var dns *net.DNSError
+	return errors.As(err, &network) || errors.As(err, &dns) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}

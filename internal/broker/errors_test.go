@@ -1,0 +1,40 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"testing"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/toprelay/worker/internal/event"
+)
+
+func TestIsUnreachable(t *testing.T) {
+	t.Parallel()
+	away := newClientTo(t, "127.0.0.1:1")
+	_, away1 := away.Topics(t.Context(), "t")
+	away2 := newWriter(t, away).Write(t.Context(), "t", ByKey, event.Record{})
+	_, missing := newWriter(t, newClient(t)).Partitions(t.Context(), newName(t))
+	for name, test := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"nil":                   {nil, false},
+		"topics, refused":       {away1, true},
+		"write, refused":        {away2, true},
+		"too late":              {fmt.Errorf("wrapped: %w", context.DeadlineExceeded), true},
+		"no such host":          {&net.DNSError{Err: "no such host"}, true},
+		"missing topic":         {missing, false},
+		"a refusal":             {fmt.Errorf("wrapped: %w", kafka.TopicAuthorizationFailed), false},
+		"too large":             {ErrTooLarge, false},
+		"the caller has enough": {context.Canceled, false},
+		"something else":        {errors.New("else"), false},
+	} {
+		if got := IsUnreachable(test.err); got != test.want {
+			t.Errorf("%s: got %v for %v", name, got, test.err)
+		}
+	}
+}
