@@ -12,6 +12,7 @@ const CanonicalVersion = 1
 // UnknownFields says what becomes of fields that the API does not have.
 type UnknownFields string
 
+// What becomes of unknown fields. The zero value rejects.
 const (
 	UnknownReject UnknownFields = "reject" // the event is invalid
 	UnknownDrop   UnknownFields = "drop"   // they are not sent, and counted

@@ -246,6 +246,8 @@ func TestUnknownFields(t *testing.T) {
 			want: `{"buyer":{"buyer_name":"n","mobile":"m"}}`, dropped: 1},
 		{name: "drop in a list", typ: delivery, more: `{"goods_list":[{"x":1},{"x":2,"quantity":3.0}]}`, unknown: UnknownDrop,
 			want: `{"goods_list":[{},{"quantity":3}]}`, dropped: 2},
+		{name: "drop at several depths", typ: create, more: `{"x":1,"buyer":{"buyer_name":"n","mobile":"m","x":1,"y":2}}`, unknown: UnknownDrop,
+			want: `{"buyer":{"buyer_name":"n","mobile":"m"}}`, dropped: 3},
 		{name: "what is dropped cannot be wrong", typ: issue, more: `{"a b":"\u0000","c":[null]}`, unknown: UnknownDrop, want: `{}`, dropped: 2},
 		{name: "drop still checks the others", typ: logistics, more: `{"x":1,"volume":"2"}`, unknown: UnknownDrop, pointer: "/volume"},
 		{name: "send as written", typ: logistics, more: `{"x":1.50,"y":{"a":null,"b":[1E3,true]},"z":null}`, unknown: UnknownSend,

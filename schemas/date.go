@@ -20,7 +20,8 @@ func parseDate(s string) (string, bool) {
 	hour, ok3 := digits(s, 11, 2)
 	minute, ok4 := digits(s, 14, 2)
 	second, ok5 := digits(s, 17, 2)
-	if !(ok0 && ok1 && ok2 && ok3 && ok4 && ok5) || s[4] != '-' || s[7] != '-' || s[13] != ':' || s[16] != ':' {
+	read := ok0 && ok1 && ok2 && ok3 && ok4 && ok5
+	if !read || s[4] != '-' || s[7] != '-' || s[13] != ':' || s[16] != ':' {
 		return "", false
 	}
 	if month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59 {

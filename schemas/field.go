@@ -3,6 +3,7 @@ package schemas
 // Kind is the wire type of a field, as the API pages name it.
 type Kind uint8
 
+// The wire types.
 const (
 	KindString  Kind = iota + 1 // String: text
 	KindNumber                  // Number: a signed 64-bit integer

@@ -5,6 +5,7 @@ import "github.com/santhosh-tekuri/jsonschema/v6"
 // Encoding says how data becomes a call.
 type Encoding string
 
+// The three encodings of a call.
 const (
 	EncodingForm     Encoding = "form"      // each field is a form parameter
 	EncodingStruct   Encoding = "struct"    // data is the JSON of the one form parameter Param

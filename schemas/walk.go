@@ -77,7 +77,7 @@ func (s *sent) drop(name string) {
 // object walks a struct. Fields are taken in the order of their names: that is the canonical order. top says that it is
 // data itself.
 func (w *walk) object(f *Field, s *sent, top bool) bool {
-	start := len(w.canonical)
+	start, dropped := len(w.canonical), w.dropped
 	w.canonical = append(w.canonical, '{')
 	found := 0
 	for _, m := range f.sorted {
@@ -93,6 +93,7 @@ func (w *walk) object(f *Field, s *sent, top bool) bool {
 	if found < len(s.in) {
 		// There are unknown fields: begin again with all names, for the order of the canonical form.
 		w.canonical = append(w.canonical[:start], '{')
+		w.dropped = dropped
 		if !w.mixed(f, s, top) {
 			return false
 		}
@@ -108,10 +109,11 @@ func (w *walk) member(f *Field, name string, value any, s *sent, top bool) bool 
 	w.path = append(w.path, step{name: name, index: -1})
 	value, is := w.value(f, value, top)
 	if is == refused {
-		return false
+		return false // the path stays: it is that of the violation
 	}
 	w.path = w.path[:len(w.path)-1]
 	switch is {
+	case refused, unchanged:
 	case changed:
 		s.set(name, value)
 	case absent:

@@ -27,7 +27,8 @@ func isElementName(s string) bool {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_'
-		if !letter && (i == 0 || !(c >= '0' && c <= '9' || c == '-' || c == '.')) {
+		inside := i > 0 && (isDigit(c) || c == '-' || c == '.')
+		if !letter && !inside {
 			return false
 		}
 	}
