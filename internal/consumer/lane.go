@@ -26,7 +26,7 @@ type item struct {
 	fetched time.Time
 	waited  time.Duration // from fetching to the start of the first call of this process
 
-	given   *Outcome // the outcome is known, but its dead letter could not be written yet
+	given   *Outcome // the outcome is known, but could not be written in full yet
 	calls   int      // calls made by this process
 	history retry.History
 	mark    time.Duration // the gate's active clock at the last failed attempt of this process
@@ -66,6 +66,7 @@ type lane struct {
 	items     []*item
 	scope     *scopeQueue // nil where the events need no call
 	state     laneState
+	called    bool       // the attempt being made has a permit for a call
 	reason    WaitReason // why it waits
 	parked    string     // the reason for which the gate refused this key alone
 	due       time.Time  // of a waiting lane

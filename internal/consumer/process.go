@@ -146,6 +146,7 @@ func (w *Worker) answer(it *item, claim Claim) (Outcome, bool) {
 func (w *Worker) resume(ctx context.Context, it *item) Outcome {
 	out := *it.given
 	if !out.reclaim {
+		it.given = nil // unless it cannot be written again
 		return out
 	}
 	claim, err := w.ledger.Claim(ctx, w.claimRequest(it))
@@ -159,7 +160,7 @@ func (w *Worker) resume(ctx context.Context, it *item) Outcome {
 	default: // settled by another one meanwhile: nothing is left to tell
 		out.step, out.token = ledgerNothing, 0
 	}
-	out.reclaim = false
+	out.reclaim, it.given = false, nil
 	return out
 }
 

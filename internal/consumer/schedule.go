@@ -20,11 +20,12 @@ type scopeQueue struct {
 	refused string // the gate's reason for the last refusal; empty while it admits
 }
 
-// schedule decides which lane makes its attempt next. It starts no more attempts than the gate permits, and at most
-// limit at once, those that only record their outcome included.
+// schedule decides which lane makes its attempt next. It starts no more attempts than the gate permits, at most limit at
+// once, and at most spare without a call, so that a dead-letter topic that hangs leaves room for calls.
 type schedule struct {
 	gate   *retry.Gate
 	limit  int
+	spare  int
 	start  func(job) // hands an attempt to a goroutine; must not block
 	bounds *bounds
 
@@ -37,14 +38,15 @@ type schedule struct {
 	waiting    map[WaitReason]int
 	parked     map[string]int // lanes that the gate refused alone, by its reason
 	running    int
+	uncalled   int           // of these without a call
 	awayUntil  time.Time     // the ledger does not answer: no attempts before
 	wake       chan struct{} // capacity 1
 	lastTicked time.Time
 }
 
-func newSchedule(gate *retry.Gate, limit int, b *bounds, start func(job)) *schedule {
+func newSchedule(gate *retry.Gate, limit, spare int, b *bounds, start func(job)) *schedule {
 	return &schedule{
-		gate: gate, limit: limit, start: start, bounds: b,
+		gate: gate, limit: limit, spare: spare, start: start, bounds: b,
 		scopes: map[retry.Scope]*scopeQueue{}, waiting: map[WaitReason]int{}, parked: map[string]int{},
 		wake: make(chan struct{}, 1), lastTicked: time.Now(),
 	}
@@ -141,7 +143,7 @@ func (s *schedule) dispatch(now time.Time) {
 	if s.awayUntil.After(now) {
 		return
 	}
-	for s.running < s.limit && s.direct.len() > 0 {
+	for s.uncalled < s.spare && s.running < s.limit && s.direct.len() > 0 {
 		s.begin(s.direct.pop(), nil)
 	}
 	for refusals := 0; s.running < s.limit && refusals < len(s.turns); {
@@ -182,8 +184,11 @@ func (s *schedule) admit(q *scopeQueue, now time.Time) bool {
 }
 
 func (s *schedule) begin(l *lane, permit *retry.Permit) {
-	l.state = laneRunning
+	l.state, l.called = laneRunning, permit != nil
 	s.running++
+	if !l.called {
+		s.uncalled++
+	}
 	l.partition.running++
 	s.start(job{lane: l, item: l.first(), permit: permit})
 }
@@ -238,6 +243,9 @@ func (s *schedule) finish(l *lane, out Outcome) {
 	defer s.mu.Unlock()
 	p := l.partition
 	s.running--
+	if !l.called {
+		s.uncalled--
+	}
 	p.running--
 	if p.running == 0 && p.idle != nil {
 		close(p.idle)

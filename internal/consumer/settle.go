@@ -19,11 +19,14 @@ func (w *Worker) record(ctx context.Context, it *item, out Outcome) Outcome {
 		out.step = ledgerNothing
 	case ledgerFailed, ledgerRelease:
 		if err := w.tell(ctx, it, out); err != nil {
-			w.trouble.report("ledger", "the ledger did not take a failed attempt", err)
+			return w.untold(it, out, err)
 		}
 		out.step = ledgerNothing
 	}
-	if out.Kind == NotSettled || w.options.DryRun {
+	if out.Kind == NotSettled {
+		return out
+	}
+	if w.options.DryRun {
 		if out.step == ledgerForget {
 			if err := w.tell(ctx, it, out); err != nil { // a shadow run leaves no trace of what it would have given up
 				w.trouble.report("ledger", "the ledger did not forget the id of a dead letter", err)
@@ -77,11 +80,16 @@ func (w *Worker) tell(ctx context.Context, it *item, out Outcome) error {
 	return err
 }
 
-// untold is the outcome where the ledger did not take a success or an unknown effect. The event is not settled: what the
-// ledger does not know would be sent again after a restart. The outcome is kept, and the ledger is asked again.
+// untold is the outcome where the ledger did not take what a call brought. The event is not settled: a success that the
+// ledger does not know would be sent again after a restart, and a claim that stays after a call that did not run would look
+// like one of a call that may have. The outcome is kept, and the ledger is told again.
 func (w *Worker) untold(it *item, out Outcome, err error) Outcome {
 	if errors.Is(err, ErrClaimLost) {
 		w.log.Warn("a claim ran out during its call", it.attrs()...)
+		if out.Kind == NotSettled { // there is no claim left to give back
+			out.step = ledgerNothing
+			return out
+		}
 		out.reclaim = true
 		return w.keep(it, out, WaitBusy, w.soon(time.Time{}))
 	}

@@ -3,46 +3,56 @@ package consumer
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // repeatTrouble is how often a trouble that goes on is said again.
 const repeatTrouble = time.Minute
 
-// trouble says once what is wrong with the world, again each minute while it lasts, and once when it is over, so that an
-// outage is seen in the log and does not fill it.
+// trouble says once what is wrong with the world, again each minute while it lasts or comes back, and when it is over, so
+// that an outage is seen in the log and does not fill it.
 type trouble struct {
 	log *slog.Logger
 
+	open atomic.Int64 // kinds that go on, so that over costs nothing where there is none
 	mu   sync.Mutex
-	open map[string]*openTrouble
+	seen map[string]*seenTrouble
 }
 
-type openTrouble struct {
-	since, said time.Time
-	unsaid      int
+// seenTrouble is a kind of trouble. It is kept when it is over, so that one that comes and goes is not said each time.
+type seenTrouble struct {
+	open   bool
+	heard  bool      // the present one was said
+	since  time.Time // of the present one
+	said   time.Time // last
+	unsaid int       // reports since
 }
 
 func newTrouble(log *slog.Logger) *trouble {
-	return &trouble{log: log, open: map[string]*openTrouble{}}
+	return &trouble{log: log, seen: map[string]*seenTrouble{}}
 }
 
 // report notes a trouble of a kind.
 func (t *trouble) report(kind, message string, err error, attrs ...any) {
 	now := time.Now()
 	t.mu.Lock()
-	o := t.open[kind]
-	if o == nil {
-		o = &openTrouble{since: now}
-		t.open[kind] = o
-	} else if now.Sub(o.said) < repeatTrouble {
-		o.unsaid++
+	s := t.seen[kind]
+	if s == nil {
+		s = &seenTrouble{}
+		t.seen[kind] = s
+	}
+	if !s.open {
+		s.open, s.heard, s.since = true, false, now
+		t.open.Add(1)
+	}
+	if !s.said.IsZero() && now.Sub(s.said) < repeatTrouble {
+		s.unsaid++
 		t.mu.Unlock()
 		return
 	}
-	unsaid := o.unsaid
-	o.said, o.unsaid = now, 0
-	since := o.since
+	since, unsaid := s.since, s.unsaid
+	s.said, s.heard, s.unsaid = now, true, 0
 	t.mu.Unlock()
 	attrs = append(attrs, "error", err.Error())
 	if unsaid > 0 {
@@ -51,13 +61,25 @@ func (t *trouble) report(kind, message string, err error, attrs ...any) {
 	t.log.Warn(message, attrs...)
 }
 
-// over notes that a kind of trouble has ended. It costs a lock where there is none.
+// over notes that a kind of trouble has ended.
 func (t *trouble) over(kind, message string, attrs ...any) {
-	t.mu.Lock()
-	o := t.open[kind]
-	delete(t.open, kind)
-	t.mu.Unlock()
-	if o != nil {
-		t.log.Info(message, append(attrs, "after", time.Since(o.since).Round(time.Millisecond).Seconds())...)
+	if since, heard := t.end(kind); heard {
+		t.log.Info(message, append(attrs, "after", time.Since(since).Round(time.Millisecond).Seconds())...)
 	}
+}
+
+// end notes the same without a word. It returns since when the trouble went on, and whether it was said.
+func (t *trouble) end(kind string) (since time.Time, heard bool) {
+	if t.open.Load() == 0 {
+		return time.Time{}, false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.seen[kind]
+	if s == nil || !s.open {
+		return time.Time{}, false
+	}
+	s.open = false
+	t.open.Add(-1)
+	return s.since, s.heard
 }
