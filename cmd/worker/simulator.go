@@ -109,7 +109,8 @@ func runSimulator(ctx context.Context, c *cli, f *simulatorFlags) error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", f.listen)
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", f.listen)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w; choose another with --listen", f.listen, err)
 	}

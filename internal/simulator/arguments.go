@@ -57,8 +57,9 @@ func (c *call) decodeArguments() (map[string]any, *PlatformError) {
 			return readQimenJSON(text, c.api.Root)
 		}
 		return readQimenXML(text, c.api.Root)
+	default: // EncodingForm
+		return c.readForm()
 	}
-	return c.readForm()
 }
 
 // value returns the parameter's text, empty where it was not sent.
@@ -90,13 +91,12 @@ func (c *call) readForm() (map[string]any, *PlatformError) {
 
 // readParam reads one flat parameter: structs and lists of structs are JSON, lists of scalars are joined with commas.
 func readParam(text string, f *schemas.Field) (any, *PlatformError) {
-	switch f.Kind {
-	case schemas.KindObject:
+	switch {
+	case f.Kind == schemas.KindObject:
 		return readObjectText(text, f, f.Name, f.Name)
-	case schemas.KindList:
-		if f.Item == nil || f.Item.Kind == schemas.KindObject {
-			return readListText(text, f)
-		}
+	case f.Kind == schemas.KindList && (f.Item == nil || !f.Item.Kind.Scalar()):
+		return readListText(text, f)
+	case f.Kind == schemas.KindList:
 		parts := strings.Split(text, ",")
 		list := make([]any, len(parts))
 		for i, part := range parts {
@@ -128,8 +128,10 @@ func readScalar(text string, kind schemas.Kind) (any, bool) {
 		if isInteger(text) {
 			return json.Number(text), true
 		}
+		return text, true
+	default: // text
+		return text, true
 	}
-	return text, true
 }
 
 // isInteger tells whether text is a decimal 64-bit integer in its shortest form, the only one that a client may send.

@@ -3,6 +3,7 @@ package simulator
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"strconv"
 	"sync"
@@ -76,7 +77,7 @@ func readJSONText(text string, f *schemas.Field) (value any, bad string, ok bool
 	if !ok {
 		return nil, bad, false
 	}
-	if _, err := r.decoder.ReadToken(); err != io.EOF {
+	if _, err := r.decoder.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, "", false
 	}
 	return value, "", true
@@ -88,16 +89,14 @@ func (r *jsonReader) read(f *schemas.Field) (value any, bad string, ok bool) {
 		_, err := r.decoder.ReadToken()
 		return nil, "", err == nil
 	}
-	switch f.Kind {
-	case schemas.KindObject:
+	switch {
+	case f.Kind == schemas.KindObject:
 		return r.readObject(f)
-	case schemas.KindList:
+	case f.Kind == schemas.KindList:
 		return r.readList(f)
-	case schemas.KindJSON:
-		if kind != '"' {
-			v, err := r.decoder.ReadValue()
-			return anyValue(v), "", err == nil
-		}
+	case f.Kind == schemas.KindJSON && kind != '"':
+		v, err := r.decoder.ReadValue()
+		return anyValue(v), "", err == nil
 	}
 	token, err := r.decoder.ReadToken()
 	if err != nil {
@@ -120,8 +119,9 @@ func (r *jsonReader) read(f *schemas.Field) (value any, bad string, ok bool) {
 			return json.Number(text), "", isInteger(text)
 		}
 		return text, "", kind == '"'
+	default:
+		return nil, "", false
 	}
-	return nil, "", false
 }
 
 func (r *jsonReader) readObject(f *schemas.Field) (any, string, bool) {

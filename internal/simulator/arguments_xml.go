@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"encoding/xml"
+	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -125,7 +126,7 @@ func parseXML(text string) (*element, bool) {
 	count := 0
 	for {
 		token, err := decoder.RawToken()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -3,6 +3,7 @@ package simulator
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -82,17 +83,16 @@ func (s *Simulator) controlCalls(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	out := bufio.NewWriterSize(w, 64<<10)
 	records := s.log.snapshot()
-	out.WriteByte('[')
+	fmt.Fprint(out, "[")
+	separator := "\n"
 	for i := range records {
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		out.WriteByte('\n')
+		fmt.Fprint(out, separator)
+		separator = ",\n"
 		if json.MarshalWrite(out, records[i].call(), json.Deterministic(true), jsontext.AllowInvalidUTF8(true)) != nil {
 			return
 		}
 	}
-	out.WriteString("\n]\n")
+	fmt.Fprint(out, "\n]\n")
 	_ = out.Flush() // an error means that the client has gone
 }
 

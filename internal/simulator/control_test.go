@@ -118,6 +118,7 @@ func TestBadFaultsAreRefused(t *testing.T) {
 		{`[{"action":{"garbage":"xml"}}]`, "/0/action/garbage", "endless"},
 		{`[{"action":{"business":[]}}]`, "/0/action/business", "an object"},
 		{`[{"action":{"business":{"a b":1}}}]`, "/0/action/business", "a b"},
+		{`[{"action":{"business":{"":1}}}]`, "/0/action/business", "cannot stand in XML"},
 		{`[{"action":{"business":{"a":[{"<":1}]}}}]`, "/0/action/business", "<"},
 	}
 	r := newRig(t, nil)

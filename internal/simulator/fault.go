@@ -69,6 +69,7 @@ type Action struct {
 // Scope is what a ban concerns.
 type Scope string
 
+// The scopes of a ban.
 const (
 	ScopeAPI    Scope = "api"
 	ScopeApp    Scope = "app"
@@ -78,6 +79,7 @@ const (
 // Cut is when a connection is cut.
 type Cut string
 
+// The two cuts.
 const (
 	CutBefore Cut = "before"
 	CutAfter  Cut = "after"
@@ -86,6 +88,7 @@ const (
 // Garbage is a kind of reply that is none.
 type Garbage string
 
+// The kinds of garbage.
 const (
 	// GarbageHTML and GarbageEmpty come from in front of the platform: no effect.
 	GarbageHTML  Garbage = "html"
@@ -208,30 +211,30 @@ func (a *Action) checkBusiness() error {
 		return wrong("/action/business", "cannot be written as JSON: %v", err)
 	}
 	a.Business, _ = anyValue(text).(map[string]any)
-	if name := badName(a.Business); name != "" {
+	if name, bad := badName(a.Business); bad {
 		return wrong("/action/business", "the name %q cannot stand in XML", name)
 	}
 	return nil
 }
 
-// badName returns a name at any depth that is no element name.
-func badName(value any) string {
+// badName finds a name at any depth that is no element name.
+func badName(value any) (name string, found bool) {
 	switch v := value.(type) {
 	case map[string]any:
 		for name, member := range v {
 			if !elementName.MatchString(name) {
-				return name
+				return name, true
 			}
-			if bad := badName(member); bad != "" {
-				return bad
+			if name, found := badName(member); found {
+				return name, true
 			}
 		}
 	case []any:
 		for _, item := range v {
-			if bad := badName(item); bad != "" {
-				return bad
+			if name, found := badName(item); found {
+				return name, true
 			}
 		}
 	}
-	return ""
+	return "", false
 }

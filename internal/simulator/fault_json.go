@@ -99,8 +99,9 @@ func kindInWords(t reflect.Type) string {
 		return "an integer"
 	case reflect.Slice:
 		return "an array"
+	default:
+		return "an object"
 	}
-	return "an object"
 }
 
 func (w *faultJSON) fault() (Fault, error) {

@@ -181,8 +181,9 @@ func (a *Action) covers(c *call) banned {
 		return banned{method: c.system.method}
 	case ScopeApp:
 		return banned{appKey: c.system.appKey}
+	default: // ScopeAppAPI
+		return banned{c.system.method, c.system.appKey}
 	}
-	return banned{c.system.method, c.system.appKey}
 }
 
 // banRefusal is code 7 in the platform's words (protocol page, section 6). The seconds are rounded up, so that who
@@ -194,6 +195,7 @@ func banRefusal(scope Scope, remaining time.Duration) *PlatformError {
 		subCode = "accesscontrol.limited-by-api-access-count"
 	case ScopeApp:
 		subCode = "accesscontrol.limited-by-app-access-count"
+	default: // ScopeAppAPI
 	}
 	seconds := max(1, int64((remaining+time.Second-1)/time.Second))
 	return refuse(7, subCode, fmt.Sprintf("This ban will last for %d more seconds", seconds))

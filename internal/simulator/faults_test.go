@@ -1,10 +1,9 @@
 package simulator
 
 import (
-	"strconv"
+	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 func (r *rig) setFaults(faults ...Fault) {
@@ -90,7 +89,7 @@ func TestMatch(t *testing.T) {
 		var hit []string
 		for _, name := range sortedNames(calls) {
 			r.setFaults(Fault{Match: test.match, Action: Action{Status: 503}})
-			if response, _ := r.send(calls[name]); response.StatusCode == 503 {
+			if response, _ := r.send(calls[name]); response.StatusCode == http.StatusServiceUnavailable {
 				hit = append(hit, name)
 			}
 		}
@@ -221,173 +220,5 @@ func TestBusinessFault(t *testing.T) {
 				t.Errorf("repeat %v", r.lastCall().Repeat)
 			}
 		})
-	}
-}
-
-func TestBanCountsDownAndEnds(t *testing.T) {
-	r := newRig(t, nil)
-	r.setFaults(Fault{Match: Match{Nth: 2}, Action: Action{BanSeconds: 30, Scope: ScopeAPI}})
-	wantBan := func(seconds int) {
-		t.Helper()
-		body := r.body(update(nil))
-		wantCode(t, body, 7, "accesscontrol.limited-by-api-access-count")
-		if text := `"sub_msg":"This ban will last for ` + strconv.Itoa(seconds) + ` more seconds"`; !strings.Contains(body, text) {
-			t.Errorf("%s, want %s", body, text)
-		}
-	}
-	if got := r.pattern(1, update(nil)); got != "." {
-		t.Fatal("banned before the second call")
-	}
-	wantBan(30)
-	r.now = r.now.Add(500 * time.Millisecond)
-	wantBan(30)
-	r.now = r.now.Add(20 * time.Second)
-	wantBan(10)
-	r.now = r.now.Add(9400 * time.Millisecond)
-	wantBan(1)
-	r.now = r.now.Add(100 * time.Millisecond)
-	if got := r.pattern(3, update(nil)); got != "..." {
-		t.Errorf("after the end: %s", got)
-	}
-	if hits := r.Faults()[0].Hits; hits != 4 {
-		t.Errorf("%d hits, want 4", hits)
-	}
-}
-
-func TestBanScopes(t *testing.T) {
-	calls := []struct {
-		name  string
-		draft *draft
-	}{
-		{"own", update(nil)},
-		{"method of another app", update(map[string]string{"app_key": "2"})},
-		{"another method", syncOrder(nil)},
-		{"another method of another app", syncOrder(map[string]string{"app_key": "2"})},
-	}
-	for _, test := range []struct {
-		scope   Scope
-		want    string
-		subCode string
-	}{
-		{ScopeAPI, "xx..", "accesscontrol.limited-by-api-access-count"},
-		{ScopeApp, "x.x.", "accesscontrol.limited-by-app-access-count"},
-		{ScopeAppAPI, "x...", "accesscontrol.limited-by-app-api-access-count"},
-		{"", "x...", "accesscontrol.limited-by-app-api-access-count"},
-	} {
-		r := newRig(t, func(o *Options) { o.Apps["2"] = o.Apps[testKey] })
-		r.setFaults(Fault{Match: Match{Method: methodUpdate, AppKey: testKey}, Action: Action{BanSeconds: 60, Scope: test.scope}})
-		wantCode(t, r.body(update(nil)), 7, test.subCode)
-		drawn := ""
-		for _, call := range calls {
-			drawn += r.pattern(1, call.draft)
-		}
-		if drawn != test.want {
-			t.Errorf("scope %q: %s, want %s", test.scope, drawn, test.want)
-		}
-	}
-}
-
-func TestBansBegunAgain(t *testing.T) {
-	r := newRig(t, nil)
-	r.setFaults(Fault{Times: 2, Action: Action{BanSeconds: 10}})
-	drawn := ""
-	for range 6 {
-		drawn += r.pattern(1, update(nil))
-		r.now = r.now.Add(5 * time.Second)
-	}
-	if drawn != "xxxx.." {
-		t.Errorf("%s, want two bans of two calls", drawn)
-	}
-	r.setFaults(Fault{Action: Action{BanSeconds: 60}})
-	r.pattern(1, update(nil))
-	r.setFaults()
-	if got := r.pattern(1, update(nil)); got != "." {
-		t.Error("a ban outlives its fault")
-	}
-}
-
-func TestPerSecond(t *testing.T) {
-	r := newRig(t, func(o *Options) { o.PerSecond = 2; o.Apps["2"] = o.Apps[testKey] })
-	if got := r.pattern(4, update(nil)); got != "..xx" {
-		t.Errorf("%s", got)
-	}
-	body := r.body(update(nil))
-	wantCode(t, body, 7, "accesscontrol.limited-by-app-api-access-count")
-	if !strings.Contains(body, "This ban will last for 1 more seconds") {
-		t.Error(body)
-	}
-	if got := r.pattern(1, syncOrder(nil)) + r.pattern(1, update(map[string]string{"app_key": "2"})); got != ".." {
-		t.Errorf("another method and another app: %s", got)
-	}
-	r.now = r.now.Add(time.Second)
-	if got := r.pattern(3, update(nil)); got != "..x" {
-		t.Errorf("a second later: %s", got)
-	}
-}
-
-func TestPerDay(t *testing.T) {
-	r := newRig(t, func(o *Options) { o.PerDay = 2 })
-	if got := r.pattern(1, update(nil)) + r.pattern(1, syncOrder(nil)) + r.pattern(1, ovs(nil)); got != "..x" {
-		t.Errorf("%s", got)
-	}
-	r.now = time.Date(2026, 3, 1, 23, 59, 29, 500_000_000, gmt8)
-	body := r.body(update(map[string]string{"timestamp": "2026-03-01 23:59:29"}))
-	wantCode(t, body, 7, "accesscontrol.limited-by-app-access-count")
-	if !strings.Contains(body, "This ban will last for 31 more seconds") {
-		t.Errorf("%s, want the seconds until 24:00 GMT+8", body)
-	}
-	r.now = time.Date(2026, 3, 2, 0, 0, 0, 0, gmt8)
-	if got := r.pattern(3, update(map[string]string{"timestamp": "2026-03-02 00:00:00"})); got != "..x" {
-		t.Errorf("the next day: %s", got)
-	}
-}
-
-func TestEffects(t *testing.T) {
-	r := newRig(t, func(o *Options) { o.Apps["2"] = o.Apps[testKey] })
-	first := r.body(create(nil))
-	if r.lastCall().Repeat {
-		t.Error("the first order is a repeat")
-	}
-	if second := r.body(create(nil)); second != first || !r.lastCall().Repeat || !r.lastCall().Accepted {
-		t.Errorf("the same order: %s, then %s", first, second)
-	}
-	for name, other := range map[string]*draft{
-		"source": create(map[string]string{"source": "TM"}), "out_order_id": create(map[string]string{"out_order_id": "t2"}),
-		"app key": create(map[string]string{"app_key": "2"}),
-	} {
-		if body := r.body(other); body == first || r.lastCall().Repeat {
-			t.Errorf("another %s: %s", name, body)
-		}
-	}
-	if body := r.body(create(map[string]string{"out_order_id": "many", "service_count": "1000"})); strings.Count(body, "91071992547") != maxWorkcards {
-		t.Errorf("%s, want %d work cards", body, maxWorkcards)
-	}
-	r.body(syncOrder(nil))
-	if r.lastCall().Repeat {
-		t.Error("the first idempotent id is a repeat")
-	}
-	r.body(syncOrder(nil))
-	if !r.lastCall().Repeat || !r.lastCall().Accepted {
-		t.Error("the second idempotent id is no repeat")
-	}
-	r.Reset()
-	r.body(syncOrder(nil))
-	if r.lastCall().Repeat {
-		t.Error("an idempotent id outlives a reset")
-	}
-}
-
-func TestMemoryForgetsTheOldest(t *testing.T) {
-	var m memory[int]
-	for i := range maxRemembered + 2 {
-		m.put(strconv.Itoa(i), i)
-	}
-	if len(m.values) != maxRemembered {
-		t.Errorf("%d remembered", len(m.values))
-	}
-	for id, want := range map[string]bool{"0": false, "1": false, "2": true, strconv.Itoa(maxRemembered + 1): true} {
-		if _, known := m.get(id); known != want {
-			t.Errorf("%s known %v", id, known)
-		}
 	}
 }

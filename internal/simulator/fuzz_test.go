@@ -3,12 +3,16 @@ package simulator
 import (
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
+
+	jsonv2 "github.com/go-json-experiment/json"
 )
 
 // FuzzRequest sends anything to any entrance, signed well where it can be. The reply must be well-formed, and the log
@@ -69,7 +73,7 @@ func FuzzRequest(f *testing.F) {
 		case typeXML[0]:
 			decoder := xml.NewDecoder(w.Body)
 			for {
-				if _, err := decoder.Token(); err == io.EOF {
+				if _, err := decoder.Token(); errors.Is(err, io.EOF) {
 					break
 				} else if err != nil {
 					t.Fatalf("no XML: %v", err)
@@ -96,8 +100,51 @@ func signOf(path, contentType, query, body string) string {
 		params, _ = parsePairs(params, body)
 	case contentRaw:
 		raw = body
+	case contentUnknown:
 	}
 	sortParams(params)
 	sign, _ := signature("hmac-sha256", testSecret, params, raw)
 	return sign
+}
+
+// FuzzFaults puts anything in force. What is taken must be shown in a form that is taken again.
+func FuzzFaults(f *testing.F) {
+	for _, text := range []string{
+		`[{"match":{"method":"` + methodSync + `","key":"P1","app_key":"1","nth":2,"every":3},"times":4,"action":{"ban_seconds":30,"scope":"app"}}]`,
+		`[{"action":{"code":15,"sub_code":"isp.x","msg":"m","sub_msg":"s"}},{"action":{"status":503,"body":"<html>"}}]`,
+		`[{"action":{"delay":"2s"}},{"action":{"cut":"before"}},{"action":{"garbage":"html"}}]`,
+		`[{"action":{"business":{"success":false,"n":9007199254740993,"l":[1,"/"],"x":null,"o":{"a":1e400}}}}]`,
+		`[{"match":null,"times":null,"action":{"code":null}}]`, `[`, `null`, "[\"\xff\"]",
+	} {
+		f.Add([]byte(text))
+	}
+	loaded, err := catalogue()
+	if err != nil {
+		f.Fatal(err)
+	}
+	s, err := New(Options{Catalogue: loaded})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		faults, err := parseFaults(text, s.apis)
+		if err != nil {
+			if _, ok := errors.AsType[*faultError](err); !ok {
+				t.Errorf("an error without a place: %v", err)
+			}
+			return
+		}
+		shown := []faultJSON{}
+		for i := range faults {
+			shown = append(shown, faults[i].wire())
+		}
+		again, err := jsonv2.Marshal(shown)
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken, err := parseFaults(again, s.apis)
+		if err != nil || !reflect.DeepEqual(taken, faults) {
+			t.Errorf("%s, then %s: %v", text, again, err)
+		}
+	})
 }

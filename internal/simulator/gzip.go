@@ -22,7 +22,7 @@ func compress(body []byte) []byte {
 	var out bytes.Buffer
 	out.Grow(len(body) + 64)
 	w.Reset(&out)
-	w.Write(body) // a bytes.Buffer does not fail
-	w.Close()
+	_, _ = w.Write(body) // a bytes.Buffer does not fail
+	_ = w.Close()
 	return out.Bytes()
 }

@@ -161,19 +161,19 @@ func sleep(r *http.Request, d time.Duration) bool {
 
 // reply sends the answer. It panics with http.ErrAbortHandler to cut the connection.
 func (s *Simulator) reply(w http.ResponseWriter, r *http.Request, a *answer) {
-	if a.manner == mannerCut {
-		panic(http.ErrAbortHandler)
-	}
 	header := w.Header()
 	header["Server"] = server
 	header["Content-Type"] = a.contentType
 	body := a.body
 	switch a.manner {
+	case mannerWhole:
+	case mannerCut:
+		panic(http.ErrAbortHandler)
 	case mannerTruncated:
 		header.Set("Content-Length", strconv.Itoa(len(body)))
 		w.WriteHeader(a.status)
-		w.Write(body[:len(body)/2])
-		http.NewResponseController(w).Flush()
+		_, _ = w.Write(body[:len(body)/2]) // here and below an error means that the client has gone
+		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	case mannerEndless:
 		writeEndless(w, r, body)
@@ -190,7 +190,7 @@ func (s *Simulator) reply(w http.ResponseWriter, r *http.Request, a *answer) {
 	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(a.status)
 	if len(body) > 0 {
-		w.Write(body) // an error means that the client has gone
+		_, _ = w.Write(body)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -96,6 +97,7 @@ func TestGarbage(t *testing.T) {
 				t.Errorf("%d %.200s %v", response.StatusCode, body, err)
 			}
 			switch test.garbage {
+			case GarbageHTML:
 			case GarbageEndless:
 				if len(body) != limit || strings.TrimSpace(string(body[len(body)-100:])) != "" {
 					t.Errorf("%d bytes, want more and more blanks", len(body))
@@ -123,7 +125,7 @@ func TestDelay(t *testing.T) {
 		r.setFaults(Fault{Action: Action{Delay: 2 * time.Second}}, Fault{Action: Action{Delay: 300 * time.Millisecond}}, Fault{Action: Action{Status: 503}})
 		start := time.Now()
 		response, _ := r.send(update(nil))
-		if took := time.Since(start); took != 3300*time.Millisecond || response.StatusCode != 503 {
+		if took := time.Since(start); took != 3300*time.Millisecond || response.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("%d after %v", response.StatusCode, took)
 		}
 		if hits := r.Faults(); hits[0].Hits != 1 || hits[1].Hits != 1 || hits[2].Hits != 1 {
@@ -184,8 +186,10 @@ func TestBrokenRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	io.WriteString(connection, "POST /router/rest?method=x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nlogistics")
-	connection.(*net.TCPConn).CloseWrite()
+	fmt.Fprint(connection, "POST /router/rest?method=x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nlogistics")
+	if err := connection.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
 	if reply, err := bufio.NewReader(connection).ReadString('\n'); err == nil {
 		t.Errorf("reply %q", reply)
 	}

@@ -1,0 +1,53 @@
+package simulator
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The golden examples say what a client puts on the wire for an event: the simulator must accept all of it.
+func TestGoldenCallsAreAccepted(t *testing.T) {
+	files, err := filepath.Glob("../../schemas/testdata/golden/top.*.json")
+	if err != nil || len(files) != 5 {
+		t.Fatalf("%d files of golden examples, want 5 (%v)", len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var examples []struct {
+			Name   string
+			Expect struct {
+				Outcome, Method string
+				Session         bool
+				Params          map[string]string
+				XMLBody         *string `json:"xml_body"`
+			}
+		}
+		if err := json.Unmarshal(text, &examples); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for _, example := range examples {
+			if example.Expect.Outcome != "delivered" {
+				continue
+			}
+			t.Run(example.Name, func(t *testing.T) {
+				d := newDraft(example.Expect.Method, example.Expect.Params, nil)
+				if example.Expect.XMLBody != nil {
+					d = issue(*example.Expect.XMLBody)
+				}
+				if !example.Expect.Session {
+					d.system["session"] = "-"
+				}
+				r := newRig(t, nil)
+				if body := r.body(d); !strings.Contains(body, `success":true`) || !r.lastCall().Accepted {
+					t.Error(body)
+				}
+			})
+		}
+	}
+}
