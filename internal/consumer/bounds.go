@@ -55,7 +55,8 @@ const roomCheck = 10 * time.Millisecond
 const sayStalled = 10 * time.Second
 
 // room waits until one more event of p may be fetched. stalled hears of each bound that is reached, again every ten
-// seconds, and of its end (an empty cause). It returns false when ctx ends first.
+// seconds, and of its end (an empty cause). It returns false when ctx ends first, and then the stall is over with the
+// partition.
 func (b *bounds) room(ctx context.Context, p *partition, span func() int64, stalled func(cause string)) bool {
 	reached, said := "", time.Time{}
 	for {
@@ -74,7 +75,6 @@ func (b *bounds) room(ctx context.Context, p *partition, span func() int64, stal
 			stalled(cause)
 		}
 		if !pause(ctx, roomCheck) {
-			stalled("")
 			return false
 		}
 	}

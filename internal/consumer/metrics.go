@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/toprelay/worker/internal/event"
+	"github.com/toprelay/worker/internal/retry"
 	"github.com/toprelay/worker/internal/top"
 	"github.com/toprelay/worker/schemas"
 )
@@ -55,7 +56,7 @@ func newMetrics(reg prometheus.Registerer, w *Worker, cat *schemas.Catalogue, to
 		}
 	}
 	m := &metrics{
-		consumed:       counter("events_consumed_total", "Records fetched from the consumed topics.", "topic"),
+		consumed:       counter("events_consumed_total", "Records read from the consumed topics; those that were not settled before a rebalance are read again.", "topic"),
 		settledTotal:   counter("events_settled_total", "Events settled, by outcome.", "type", "outcome"),
 		age:            prometheus.NewHistogram(native("event_age_seconds", "Time from publishing an event (its own time, else the record's) to settling it. Replays are not observed.", ageBuckets)),
 		requests:       counter("requests_total", "Calls to the platform, by what the reply meant.", "method", "result"),
@@ -105,7 +106,7 @@ func (m *metrics) zero(cat *schemas.Catalogue, topics []string) {
 // called counts a call.
 func (m *metrics) called(it *item, reply top.Reply) {
 	method := it.typ.Method
-	if it.calls > 0 {
+	if it.calls > 0 || it.history.Attempts > 0 {
 		m.retries.WithLabelValues(method).Inc()
 	}
 	if reply.Class == top.ClassCancelled { // an interrupted call says nothing about the platform
@@ -123,6 +124,15 @@ func (m *metrics) settled(it *item, out Outcome, now time.Time) {
 	}
 	if _, replayed := it.record.Header("toprelay-replay-of"); !replayed {
 		m.age.Observe(max(now.Sub(it.published()).Seconds(), 0))
+	}
+}
+
+// own creates the series of partitions that were assigned.
+func (m *metrics) own(parts []*partition) {
+	for _, p := range parts {
+		for _, cause := range StallCauses() {
+			m.stalled.WithLabelValues(p.Topic, strconv.Itoa(p.Partition), cause)
+		}
 	}
 }
 
@@ -188,6 +198,9 @@ func (l *live) Collect(ch chan<- prometheus.Metric) {
 		l.seen = map[string]bool{}
 		for _, reason := range []WaitReason{WaitRetry, WaitBusy, WaitLedger, WaitDeadLetter, WaitResult} {
 			l.seen[string(reason)] = true
+		}
+		for _, reason := range retry.Reasons() {
+			l.seen[reason] = true
 		}
 	}
 	for reason := range counts {

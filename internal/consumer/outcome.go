@@ -78,7 +78,6 @@ type Outcome struct {
 	Called  bool          // a call was made
 	Stored  []byte        // the reply's business fields as JSON, masked; of a duplicate the stored ones
 	History retry.History // after this attempt
-	Err     error         // why the ledger did not answer
 
 	step     ledgerStep
 	token    uint64

@@ -35,6 +35,7 @@ func newPartition(a Assignment) *partition {
 // fetch reads the partition into its lanes until ctx ends.
 func (w *Worker) fetch(ctx context.Context, g Generation, p *partition) {
 	next := p.window.next // only this loop moves it
+	consumed := w.metrics.consumed.WithLabelValues(p.Topic)
 	for w.room(ctx, p) {
 		batch, err := g.Fetch(ctx, p.TopicPartition, next)
 		switch {
@@ -44,23 +45,24 @@ func (w *Worker) fetch(ctx context.Context, g Generation, p *partition) {
 			w.lostPosition(ctx, p, err)
 			return
 		case err != nil:
-			w.trouble.report("fetch", "fetching from Kafka fails", err, "topic", p.Topic, "partition", p.Partition)
+			w.trouble.report(p.trouble("fetch"), "fetching from Kafka fails", err, "topic", p.Topic, "partition", p.Partition)
 			if !pause(ctx, fetchRetry) {
 				return
 			}
 			continue
 		}
-		w.trouble.over("fetch", "fetching from Kafka works again")
+		w.trouble.over(p.trouble("fetch"), "fetching from Kafka works again", "topic", p.Topic, "partition", p.Partition)
 		if batch.Skipped > 0 {
 			w.metrics.skippedOffsets.WithLabelValues(p.Topic, "transaction").Add(float64(batch.Skipped))
 		}
-		w.metrics.consumed.WithLabelValues(p.Topic).Add(float64(len(batch.Records)))
 		now := time.Now()
 		for i := range batch.Records {
 			if i > 0 && !w.room(ctx, p) {
 				return
 			}
-			w.schedule.add(w.decode(p, batch.Records[i], now))
+			it := w.decode(p, batch.Records[i], now)
+			consumed.Inc()
+			w.schedule.add(it)
 		}
 		next = batch.Next
 		w.schedule.mu.Lock()
@@ -83,6 +85,9 @@ func (w *Worker) room(ctx context.Context, p *partition) bool {
 	return w.bounds.room(ctx, p, span, func(cause string) { w.stall(p, cause) })
 }
 
+// trouble is the kind of a trouble that one partition has alone.
+func (p *partition) trouble(kind string) string { return kind + " " + p.String() }
+
 // stall notes the bound that holds a partition, or its end.
 func (w *Worker) stall(p *partition, cause string) {
 	w.schedule.mu.Lock()
@@ -95,11 +100,12 @@ func (w *Worker) stall(p *partition, cause string) {
 	w.schedule.mu.Unlock()
 	w.metrics.stall(p, before, cause)
 	switch {
+	case cause == StallOffset: // said by lostPosition
 	case cause != "" && holder != nil && time.Since(holder.fetched) >= sayStalled: // else it is only load
-		w.trouble.report("stall "+p.String(), "a bound stops the fetch of a partition", errStalled,
+		w.trouble.report(p.trouble("stall"), "a bound stops the fetch of a partition", errStalled,
 			"topic", p.Topic, "partition", p.Partition, "cause", cause, "held_by", holder.typeLabel(), "since", holder.published().UTC())
 	case cause == "":
-		w.trouble.over("stall "+p.String(), "a partition is fetched again", "topic", p.Topic, "partition", p.Partition)
+		w.trouble.over(p.trouble("stall"), "a partition is fetched again", "topic", p.Topic, "partition", p.Partition)
 	}
 }
 
@@ -112,7 +118,6 @@ func (w *Worker) lostPosition(ctx context.Context, p *partition, err error) {
 	w.log.Error("a partition stops: its position is outside the log, so records were removed before they were delivered, or the topic was made anew; reset the group's offset to accept that",
 		"topic", p.Topic, "partition", p.Partition, "error", err.Error())
 	<-ctx.Done()
-	w.stall(p, "")
 }
 
 // pause waits for d. It returns false when ctx ends first.

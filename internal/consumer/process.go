@@ -81,6 +81,7 @@ func (w *Worker) attempt(ctx context.Context, it *item, permit *retry.Permit) Ou
 	if err != nil {
 		return w.noLedger(ctx, err)
 	}
+	w.ledgerWell()
 	if out, answered := w.answer(it, claim); answered {
 		return out
 	}

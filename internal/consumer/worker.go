@@ -23,6 +23,8 @@ const (
 	ledgerRetry = time.Second
 	writeRetry  = time.Second
 	joinRetry   = time.Second
+	// busyRetry is how often the id of another event's call is looked at.
+	busyRetry = 100 * time.Millisecond
 	// hardStop is how long attempts that were cancelled at the end of the drain have to return.
 	hardStop = 5 * time.Second
 )
@@ -202,6 +204,7 @@ func (w *Worker) generation(ctx context.Context, g Generation) {
 	w.mu.Lock()
 	w.parts, w.state = parts, Consuming
 	w.mu.Unlock()
+	w.metrics.own(parts)
 	w.log.Info("consuming", "partitions", len(parts))
 
 	fetching, stopFetching := context.WithCancel(ctx)
@@ -227,6 +230,10 @@ func (w *Worker) generation(ctx context.Context, g Generation) {
 	w.parts = nil
 	w.mu.Unlock()
 	w.metrics.forget(parts)
+	for _, p := range parts {
+		w.trouble.end(p.trouble("stall"))
+		w.trouble.end(p.trouble("fetch"))
+	}
 }
 
 // drain lets go of all partitions: waiting events are dropped at once, attempts being made get the drain's time and are
@@ -283,7 +290,7 @@ func (w *Worker) make(j job) {
 	cancel()
 	if out.Kind != NotSettled {
 		w.settled(it, out)
-	} else if w.observer != nil && out.Wait == WaitRetry {
+	} else if w.observer != nil && out.Wait == WaitRetry && out.Called {
 		w.observer.Attempted(attempted(it, out))
 	}
 	w.schedule.finish(j.lane, out)
@@ -325,11 +332,11 @@ func (w *Worker) ledgerWell() { w.trouble.over("ledger", "the ledger answers aga
 
 // soon is when a busy id is looked at again.
 func (w *Worker) soon(until time.Time) time.Time {
-	at := time.Now().Add(100 * time.Millisecond)
-	if !until.IsZero() && until.Before(at) {
-		return until
+	now := time.Now()
+	if at := now.Add(busyRetry); !until.After(now) || until.After(at) {
+		return at
 	}
-	return at
+	return until
 }
 
 func (w *Worker) setState(s State) {
