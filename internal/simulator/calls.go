@@ -9,7 +9,8 @@ import (
 
 // Call is a call as the simulator received it, and what it made of it.
 type Call struct {
-	// Seq counts calls from 1 in the order of their effects; it goes on after the log is cleared.
+	// Seq counts calls from 1, and goes on after the log is cleared. Calls that did not overlap are in the order of their
+	// effects.
 	Seq    int64     `json:"seq"`
 	Time   time.Time `json:"time"`
 	Method string    `json:"method"`

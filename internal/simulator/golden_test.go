@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/toprelay/worker/schemas"
 )
 
 // The golden examples say what a client puts on the wire for an event: the simulator must accept all of it.
@@ -50,4 +52,27 @@ func TestGoldenCallsAreAccepted(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A schema file is all that a further API needs here too.
+func TestAnotherAPI(t *testing.T) {
+	schema, err := os.ReadFile("../../schemas/top.logisticsorder.status.v1.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	renamed := strings.NewReplacer(methodUpdate, "taobao.another.thing.do", "top.logisticsorder.status.v1", "top.another.v1").Replace(string(schema))
+	if err := os.WriteFile(filepath.Join(dir, "top.another.v1.schema.json"), []byte(renamed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	overlaid, err := schemas.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, func(o *Options) { o.Catalogue = overlaid })
+	want := `{"another_thing_do_response":{"result":{"success":true},"request_id":"ID"}}`
+	if body := r.body(update(map[string]string{"method": "taobao.another.thing.do"})); body != want {
+		t.Errorf("%s\nwant %s", body, want)
+	}
+	wantCode(t, r.body(update(map[string]string{"method": "taobao.another.thing.do", "weight": "x"})), 41, "isv.invalid-parameter:weight")
 }

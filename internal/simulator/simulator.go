@@ -155,7 +155,7 @@ func (s *Simulator) SetFaults(faults []Fault) error {
 // Faults returns the faults in force with their hit counts.
 func (s *Simulator) Faults() []FaultStatus { return s.faults.status() }
 
-// Calls returns the calls in the log, oldest first. Calls of one key are in the order of their effects.
+// Calls returns the calls in the log, oldest first. Calls that did not overlap are in the order of their effects.
 func (s *Simulator) Calls() []Call {
 	records := s.log.snapshot()
 	calls := make([]Call, len(records))
