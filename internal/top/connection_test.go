@@ -24,6 +24,14 @@ func TestNothingWasWritten(t *testing.T) {
 	tlsGateway.Config.ErrorLog = log.New(io.Discard, "", 0)
 	tlsGateway.StartTLS()
 	defer tlsGateway.Close()
+	oldGateway := httptest.NewUnstartedServer(tlsGateway.Config.Handler)
+	oldGateway.Config.ErrorLog = tlsGateway.Config.ErrorLog
+	oldGateway.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	oldGateway.StartTLS()
+	defer oldGateway.Close()
+	trust := func(tr *http.Transport) {
+		tr.TLSClientConfig.RootCAs = tlsGateway.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	}
 	plain := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request arrived") }))
 	defer plain.Close()
 	silent := rawGateway(t, func(_ int, _ *net.TCPConn, r *bufio.Reader) { untilClosed(r) })
@@ -39,17 +47,12 @@ func TestNothingWasWritten(t *testing.T) {
 			}
 		}},
 		{"certificate of an unknown authority", tlsGateway.URL, "certificate is refused", nil},
-		{"certificate of another host", strings.Replace(tlsGateway.URL, "127.0.0.1", "localhost", 1), "certificate is refused", func(tr *http.Transport) {
-			tr.TLSClientConfig.RootCAs = tlsGateway.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
-		}},
+		{"certificate of another host", strings.Replace(tlsGateway.URL, "127.0.0.1", "localhost", 1), "certificate is refused", trust},
 		{"expired certificate", tlsGateway.URL, "certificate is refused", func(tr *http.Transport) {
-			tr.TLSClientConfig.RootCAs = tlsGateway.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+			trust(tr)
 			tr.TLSClientConfig.Time = func() time.Time { return time.Date(2190, 1, 1, 0, 0, 0, 0, time.UTC) }
 		}},
-		{"old TLS only", tlsGateway.URL, "TLS", func(tr *http.Transport) {
-			tr.TLSClientConfig.MaxVersion = tls.VersionTLS12
-			tlsGateway.TLS.MinVersion = tls.VersionTLS13
-		}},
+		{"old TLS only", oldGateway.URL, "TLS", trust},
 		{"no TLS there", strings.Replace(plain.URL, "http:", "https:", 1), "TLS", nil},
 		{"handshake without an end", strings.Replace(silent, "http:", "https:", 1), "no connection within", func(tr *http.Transport) {
 			tr.TLSHandshakeTimeout = 0
@@ -81,7 +84,7 @@ func TestNothingWasWritten(t *testing.T) {
 
 // TestTLS makes a call over TLS: what was written is known there too.
 func TestTLS(t *testing.T) {
-	gateway := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	gateway := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.TLS.Version < tls.VersionTLS12 || r.ProtoMajor != 1 {
 			t.Errorf("TLS version %x, %s", r.TLS.Version, r.Proto)
 		}
@@ -89,6 +92,8 @@ func TestTLS(t *testing.T) {
 			_, _ = io.WriteString(w, updateOK)
 		}
 	}))
+	gateway.EnableHTTP2 = true // offered, and not taken
+	gateway.StartTLS()
 	defer gateway.Close()
 	client := testClient(t, Options{Gateway: gateway.URL})
 	client.transport.TLSClientConfig.RootCAs = gateway.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
@@ -203,12 +208,12 @@ func TestWrittenRequestsAreNotRepeated(t *testing.T) {
 func TestRepeatIsRefusedAfterAWrite(t *testing.T) {
 	conn := &countedConn{}
 	w := writing{conn: conn}
-	if w.written() {
-		t.Error("nothing was written yet")
+	if body, err := w.again([]byte("x")); err != nil || body == nil {
+		t.Errorf("nothing was written yet: %v", err)
 	}
 	conn.writes.Add(1)
-	if !w.written() {
-		t.Error("a write was not seen")
+	if _, err := w.again([]byte("x")); err == nil {
+		t.Error("a request that was written would be sent again")
 	}
 	if (&writing{}).written() || !(&writing{blind: true}).written() {
 		t.Error("no connection means nothing written; an unknown one means the worst")

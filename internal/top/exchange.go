@@ -84,14 +84,7 @@ func (x *exchange) do(ctx context.Context, transport *http.Transport, e *endpoin
 		Header:        e.header,
 		Body:          io.NopCloser(bytes.NewReader(body)),
 		ContentLength: int64(len(body)),
-		// net/http asks for the body again where an idle connection turned out to be closed before a byte of the
-		// request was written to it. It is asked to prove it: no call is ever sent twice from here.
-		GetBody: func() (io.ReadCloser, error) {
-			if w.written() {
-				return nil, errors.New("a request that was written is not repeated")
-			}
-			return io.NopCloser(bytes.NewReader(body)), nil
-		},
+		GetBody:       func() (io.ReadCloser, error) { return w.again(body) },
 	}).WithContext(httptrace.WithClientTrace(attempt, &w.trace))
 
 	// RoundTrip and not Client.Do: it follows no redirects, keeps no cookies, and its errors do not print the URL.
@@ -159,4 +152,13 @@ func (w *writing) gotConn(info httptrace.GotConnInfo) {
 // written is false where there was no connection, and so nothing but names, dials and handshakes.
 func (w *writing) written() bool {
 	return w.blind || w.conn != nil && w.conn.writes.Load() > w.base
+}
+
+// again gives net/http the body once more. It asks for it where an idle connection turned out to be closed before a byte
+// of the request was written; it has to prove that here: no call is ever sent twice on its own account.
+func (w *writing) again(body []byte) (io.ReadCloser, error) {
+	if w.written() {
+		return nil, errors.New("a request that was written is not repeated")
+	}
+	return io.NopCloser(bytes.NewReader(body)), nil
 }

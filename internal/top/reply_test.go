@@ -3,7 +3,10 @@ package top
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -190,14 +193,43 @@ func TestTextsAreBounded(t *testing.T) {
 	}
 }
 
+// extent counts the values of a tree and its levels.
+func extent(tree any) (nodes, depth int) {
+	var below []any
+	switch v := tree.(type) {
+	case map[string]any:
+		below = slices.Collect(maps.Values(v))
+	case []any:
+		below = v
+	}
+	for _, each := range below {
+		n, d := extent(each)
+		nodes, depth = nodes+n, max(depth, d)
+	}
+	return nodes + 1, depth + 1
+}
+
 // TestTreeIsBounded feeds what would become millions of values.
 func TestTreeIsBounded(t *testing.T) {
+	many := func(member func(i int) string) string {
+		var members []string
+		for i := range 4000 {
+			members = append(members, member(i))
+		}
+		return "{" + strings.Join(members, ",") + "}"
+	}
 	var d replyDecoder
 	for name, body := range map[string]string{
 		"values":  `{"a":[` + strings.Repeat("0,", 1_000_000) + `0],"b":1}`,
 		"objects": `{"a":[` + strings.Repeat(`{"x":0},`, 300_000) + `{}]}`,
-		"names":   `{` + strings.Repeat(`"`+strings.Repeat("n", 1000)+`":0,`, 4000) + `"b":1}`,
-		"texts":   `{"a":[` + strings.Repeat(`"`+strings.Repeat("t", 1000)+`",`, 4000) + `0]}`,
+		"depth":   strings.Repeat(`{"a":`, 9000) + "1" + strings.Repeat("}", 9000),
+		"lists":   `{"a":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + "}",
+		"members": `{` + strings.Repeat(`"a":{"b":[{},{},{},{}],"c":[[],[],[]]},`, 10_000) + `"z":` + many(func(i int) string {
+			return fmt.Sprintf(`"%d":{"a":[1,2,3,4,5,6,7,8]}`, i)
+		}) + `}`,
+		"names":   many(func(i int) string { return fmt.Sprintf(`"%d%s":0`, i, strings.Repeat("n", 1000)) }),
+		"texts":   many(func(i int) string { return fmt.Sprintf(`"%d":"%s"`, i, strings.Repeat("t", 1000)) }),
+		"numbers": many(func(i int) string { return fmt.Sprintf(`"%d":1%s`, i, strings.Repeat("0", 1000)) }),
 	} {
 		tree, err := d.readJSON(bytes.NewBufferString(body))
 		if err != nil {
@@ -205,6 +237,9 @@ func TestTreeIsBounded(t *testing.T) {
 		}
 		if kept, _ := json.Marshal(tree); len(kept) > maxTreeText+maxTreeNodes*20 {
 			t.Errorf("%s: %d bytes are kept", name, len(kept))
+		}
+		if nodes, depth := extent(tree); nodes > maxTreeNodes || depth > maxTreeDepth+2 { // the root, and the nil of what is left out
+			t.Errorf("%s: %d values are kept, %d deep", name, nodes, depth)
 		}
 	}
 	tree, err := d.readXML(bytes.NewBufferString("<r>" + strings.Repeat("<a>text</a>", 200_000) + "</r>"))

@@ -93,7 +93,7 @@ func TestLargeRepliesWaitForASlot(t *testing.T) {
 		client.large <- struct{}{}
 	}
 	short := *typeOf(t, "top.logisticsorder.status.v1")
-	client.options.Methods = map[string]MethodOptions{short.Method: {Timeout: 50 * time.Millisecond}}
+	client.options.Methods = map[string]MethodOptions{short.Method: {Timeout: 300 * time.Millisecond}}
 	r := client.Call(t.Context(), testAccount(), &short, Payload{})
 	if r.Class != ClassTransient || !r.Written {
 		t.Errorf("%+v", r)
