@@ -88,6 +88,21 @@ func TestBreakerOpensOnFailureRatio(t *testing.T) {
 	}
 }
 
+// The window rolls: failures on both sides of a border count together.
+func TestBreakerWindowRolls(t *testing.T) {
+	in(t, Options{Breaker: BreakerOptions{ConsecutiveFailures: 1000}}, func(t *testing.T, w *world) {
+		s := at("a", update)
+		time.Sleep(20 * time.Second)
+		for i := range 20 {
+			w.call(s, fmt.Sprint(i), failed)
+			time.Sleep(time.Second)
+		}
+		if w.method(update).breaker.closed() {
+			t.Fatal("20 failures in 20 s did not open it")
+		}
+	})
+}
+
 // A call that hangs longer than the window still counts.
 func TestBreakerCountsCallsLongerThanItsWindow(t *testing.T) {
 	in(t, Options{Breaker: BreakerOptions{Window: 5 * time.Second, ConsecutiveFailures: 1000}}, func(t *testing.T, w *world) {
@@ -154,11 +169,12 @@ func TestBreakerProbes(t *testing.T) {
 			if got := time.Until(w.NextChange()).Round(time.Millisecond); got != 15*time.Second {
 				t.Fatalf("next change in %v, want 15s", got)
 			}
+			due := w.NextChange()
 			time.Sleep(15*time.Second - 1)
 			if p, _ := w.Admit(s, "k2"); p != nil {
 				t.Fatal("probed before its time")
 			}
-			time.Sleep(2)
+			time.Sleep(time.Until(due))
 			p := w.must(s, "k1")
 			if !p.Probe {
 				t.Fatal("not marked as a probe")
@@ -179,8 +195,10 @@ func TestBreakerProbes(t *testing.T) {
 		}
 		time.Sleep(15*time.Second + 1)
 		w.ok(s, "k1")
-		w.must(s, "k1")
+		p := w.must(s, "k1")
 		w.refused(s, "k2", ReasonRamp, 0, false)
+		p.Done(failed) // begins a new row
+		w.ok(s, "k2")
 		if w.logged("breaker opened") != 1 || w.logged("breaker closed") != 1 {
 			t.Fatalf("want one line for each change:\n%s", w.logs)
 		}

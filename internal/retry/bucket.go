@@ -82,8 +82,7 @@ func (b *bucket) ready(now time.Time) time.Time {
 	}
 	b.raise(now)
 	if missing := 1 - b.limiter.TokensAt(now); missing > 0 {
-		// A microsecond more than the division says, so that rounding cannot leave the token almost whole.
-		wait := time.Duration(missing/float64(b.limiter.Limit())*float64(time.Second)) + time.Microsecond
+		wait := time.Duration(missing / float64(b.limiter.Limit()) * float64(time.Second))
 		at = later(at, now.Add(wait))
 	}
 	if width := b.width(); b.spent >= width {
@@ -103,7 +102,7 @@ func (b *bucket) take(now time.Time) {
 	if b.limiter == nil {
 		return
 	}
-	b.limiter.AllowN(now, 1)
+	b.limiter.ReserveN(now, 1) // not AllowN: it takes no token that is a rounding error short of whole
 	every := time.Duration(float64(time.Second) / float64(b.limiter.Limit()))
 	b.lastBack = max(now.Sub(b.start)+time.Second, b.lastBack+every)
 	b.back[b.spent%len(b.back)] = b.lastBack

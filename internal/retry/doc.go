@@ -4,7 +4,7 @@
 // Gate is the world: the one place that every call must pass. It knows the pauses (bans, dead sessions, wrong
 // configuration, rejection storms), a breaker for each method, the calls in flight and the token buckets. Whoever wants
 // to call asks Admit and gets a Permit or a Refusal that says why not and until when; whoever holds a Permit gives it
-// back with Done and says what came of the call. The gate never blocks and starts no goroutine: it looks at the clock
+// back with Done, says what came of the call, and is told what that means for the event. The gate never blocks and starts no goroutine: it looks at the clock
 // when it is asked, and NextChange says when asking again is worth while.
 //
 // The rule behind it all is contract section 1: what is wrong with the world pauses the smallest scope that it concerns

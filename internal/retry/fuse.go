@@ -15,12 +15,12 @@ type fuse struct {
 func (f *fuse) has(key string) bool { return slices.Contains(f.keys, key) }
 
 // reject takes a rejection in and says whether its event should wait instead of being given up: the storm was already on
-// when the reply came, and the call was not the storm's probe.
+// when the reply came, and the call was not its probe.
 func (g *Gate) reject(p *Permit, r Report, now time.Time) (hold bool) {
 	f := &p.scope.fuse
 	ps := &p.scope.place(LevelAccountMethod).pauses[pauseStorm]
 	if ps.on {
-		return !f.has(p.key) && !p.probesPause(LevelAccountMethod, pauseStorm)
+		return p.probes&pauseBit(int(LevelAccountMethod-1), int(pauseStorm)) == 0
 	}
 	if !f.has(p.key) {
 		f.keys = append(f.keys, p.key)

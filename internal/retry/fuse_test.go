@@ -16,7 +16,7 @@ func TestRejectionStorm(t *testing.T) {
 		}
 		letters := 0
 		for _, p := range inFlight {
-			if !p.Done(rejected) {
+			if !p.Done(rejected).Hold {
 				letters++
 			}
 		}
@@ -36,7 +36,7 @@ func TestRejectionStorm(t *testing.T) {
 			if !p.Probe {
 				t.Fatal("not marked as a probe")
 			}
-			if p.Done(rejected) {
+			if p.Done(rejected).Hold {
 				t.Fatal("the probe's event waits, want a letter")
 			}
 		}
@@ -53,12 +53,12 @@ func TestRejectionStorm(t *testing.T) {
 func TestOneSuccessMendsTheFuse(t *testing.T) {
 	in(t, Options{FuseKeys: 5}, func(t *testing.T, w *world) {
 		s := at("a", update)
-		for range 10 {
+		for round := range 10 {
 			for i := range 4 {
-				w.call(s, fmt.Sprint(i), rejected)
+				w.call(s, fmt.Sprint(round, i), rejected)
 			}
 			for range 50 {
-				w.call(s, "0", rejected) // the same key again
+				w.call(s, fmt.Sprint(round, 0), rejected) // the same key again
 			}
 			w.ok(s, "k")
 		}

@@ -150,6 +150,26 @@ func TestTriesDoNotCountInAPause(t *testing.T) {
 	})
 }
 
+// The same with a refusal that comes late: sent before the pause, it says nothing about the time after it.
+func TestLateRefusalIsNotPassedBy(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, w *world) {
+		s := at("a", update)
+		w.call(s, "k1", session(LevelAccountMethod))
+		w.ok(s, "k2") // has passed k1
+		late := w.must(s, "k1")
+		w.call(s, "k3", session(LevelAccountMethod))
+		w.call(s, "k4", session(LevelAccountMethod))
+		time.Sleep(30 * time.Second)
+		probe := w.must(s, "k5")
+		time.Sleep(time.Second)
+		late.Done(session(LevelAccountMethod))
+		probe.Done(ok)
+		if p, r := w.Admit(s, "k1"); p != nil && p.Tried {
+			t.Fatalf("permit %+v, refusal %+v: k5 was sent before k1 was refused", p, r)
+		}
+	})
+}
+
 // Codes 26, 27 and 44 pause at once, but not when the key is known to be at fault itself.
 func TestImmediateAfterAPassStaysWithItsKey(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {

@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -119,9 +120,10 @@ func TestBanWithoutSeconds(t *testing.T) {
 		w.refused(day, "k3", ReasonThrottled, 10*time.Minute, false)
 		time.Sleep(10 * time.Minute)
 		p = w.must(day, "k3")
-		p.Done(throttled(LevelAppKey, 90*time.Second)) // now it says
-		w.refused(s, "k1", ReasonThrottled, 90*time.Second, false)
-		time.Sleep(90 * time.Second)
+		p.Done(throttled(LevelAppKey, time.Hour)) // now it says
+		time.Sleep(30 * time.Minute)
+		w.refused(s, "k1", ReasonThrottled, 30*time.Minute, false) // and is not probed any more
+		time.Sleep(30 * time.Minute)
 		w.ok(s, "k1")
 
 		w.call(s, "k1", throttled(LevelAppKey, 0))
@@ -143,7 +145,7 @@ func TestBanWithoutSeconds(t *testing.T) {
 func TestRampAfterAPause(t *testing.T) {
 	in(t, Options{Concurrency: 16}, func(t *testing.T, w *world) {
 		s := at("a", update)
-		hanging := w.must(s, "hangs from before")
+		hanging, ending := w.must(s, "hangs from before"), w.must(s, "ends in the ramp")
 		w.call(s, "k", throttled(LevelMethod, time.Second))
 		time.Sleep(time.Second)
 		for _, step := range []struct {
@@ -154,6 +156,7 @@ func TestRampAfterAPause(t *testing.T) {
 			for range step.limit {
 				permits = append(permits, w.must(s, "k"))
 			}
+			ending.Done(ok) // was not admitted by the ramp: makes no room in it
 			w.refused(s, "k", ReasonRamp, 0, false)
 			w.ok(at("a", sync_), "other method") // the ramp is the scope's
 			for _, p := range permits {
@@ -278,6 +281,57 @@ func TestLateRepliesDoNotMoveAPause(t *testing.T) {
 		w.ok(s, "k2")
 		late.Done(immediate)
 		w.ok(s, "k3")
+	})
+	in(t, Options{}, func(t *testing.T, w *world) { // nor does the probe of a pause that was released end the next one
+		s := at("a", update)
+		immediate := Report{Kind: KindSession, Level: LevelAccount, Immediate: true}
+		w.call(s, "k1", immediate)
+		time.Sleep(30 * time.Second)
+		probe := w.must(s, "k2")
+		w.Release(LevelAccount, s, ReasonSession)
+		time.Sleep(time.Second)
+		w.call(s, "k3", immediate)
+		probe.Done(ok)
+		w.refused(s, "k4", ReasonSession, 30*time.Second, false)
+	})
+}
+
+// What spends no attempt of an event: a probe, and a call that fails while its scope is held, even if it was sent before.
+func TestFreeFailures(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, w *world) {
+		s := at("a", update)
+		late := w.must(s, "late")
+		for i := range 4 {
+			if w.must(s, fmt.Sprint(i)).Done(failed).Free {
+				t.Fatalf("failure %d is free with a closed breaker", i)
+			}
+		}
+		if !w.must(s, "4").Done(failed).Free {
+			t.Fatal("the failure that opens the breaker spends an attempt")
+		}
+		if !late.Done(failed).Free {
+			t.Fatal("a failure under an open breaker spends an attempt")
+		}
+		time.Sleep(time.Until(w.NextChange()))
+		if !w.must(s, "5").Done(failed).Free {
+			t.Fatal("a probe spends an attempt")
+		}
+	})
+	in(t, Options{}, func(t *testing.T, w *world) {
+		s, other := at("a", update), at("a", sync_)
+		p1, p2 := w.must(s, "k1"), w.must(other, "k1")
+		w.call(s, "k2", throttled(LevelMethod, time.Minute))
+		if !p1.Done(failed).Free || p2.Done(failed).Free {
+			t.Fatal("want the failure in the banned scope free, and the other one counted")
+		}
+		w.call(other, "parked", session(LevelAccountMethod))
+		if w.must(other, "k3").Done(failed).Free {
+			t.Fatal("a parked key makes the failures of others free")
+		}
+		time.Sleep(30 * time.Second)
+		if !w.must(other, "parked").Done(failed).Free {
+			t.Fatal("a parked key's own try spends an attempt")
+		}
 	})
 }
 

@@ -8,7 +8,6 @@ type Permit struct {
 	// one again, it is one of the key's three more tries.
 	Tried bool
 	// Probe says that the call finds out whether a pause or an open breaker is over, or whether a parked key may go on.
-	// Its failure spends no attempt of its event.
 	Probe bool
 
 	gate       *Gate
@@ -26,23 +25,28 @@ type Permit struct {
 
 func (p *Permit) lane() lane { return lane{p.scope, p.key} }
 
-func (p *Permit) probesPause(l Level, k pauseKind) bool {
-	return p.probes&pauseBit(int(l-1), int(k)) != 0
-}
-
 // Witness says whether another key of the method and account had a conclusive reply after since and before this call was
 // admitted. With since = when the attempt before this one ended it is the evidence that Policy.Exhausted asks for.
 func (p *Permit) Witness(since time.Time) bool { return p.witness.After(since) }
 
-// Done gives the slot back and takes the outcome in. hold is true for a rejection that came while its scope was pausing
-// as a rejection storm: the event must then wait with the others instead of being given up, so that a storm costs
-// Options.FuseKeys letters and not one for each call in flight. A second Done does nothing.
-func (p *Permit) Done(r Report) (hold bool) {
+// Verdict is what a call's end means for its event, as far as the gate can tell.
+type Verdict struct {
+	// Free says that a failure spends no attempt: the call was a probe, or a pause or a breaker that is not closed
+	// holds its scope now that it has ended.
+	Free bool
+	// Hold is set for a rejection that came while its scope was paused as a rejection storm: the event should wait with
+	// the others instead of being given up, so that a storm costs Options.FuseKeys letters and not one for each call in
+	// flight.
+	Hold bool
+}
+
+// Done gives the slot back and takes the outcome in. A second Done does nothing.
+func (p *Permit) Done(r Report) Verdict {
 	g := p.gate
 	g.mu.Lock()
 	defer g.unlock()
 	if p.over {
-		return false
+		return Verdict{}
 	}
 	p.over = true
 	now := time.Now()
@@ -55,13 +59,14 @@ func (p *Permit) Done(r Report) (hold bool) {
 		pl.ramp.done(p.epoch, r.Kind.conclusive(), g.options.Concurrency)
 	}
 	sc.method.breaker.done(p, r)
+	var v Verdict
 	switch r.Kind {
 	case KindSuccess:
 		sc.witness.saw(p.key, now)
 		g.accept(p, now)
 	case KindRejected:
 		sc.witness.saw(p.key, now)
-		hold = g.reject(p, r, now)
+		v.Hold = g.reject(p, r, now)
 	case KindThrottled:
 		sc.bucket.halve(now, p.at)
 		g.ban(&sc.place(r.Level.or(LevelAppKeyMethod)).pauses[pauseThrottled], now, r.Wait, r.Detail)
@@ -72,7 +77,8 @@ func (p *Permit) Done(r Report) (hold bool) {
 	if g.waiting {
 		g.signal()
 	}
-	return hold
+	v.Free = p.Probe || sc.held()
+	return v
 }
 
 // settle tells the pauses that the call probed, and the keys that are remembered in its scope, what came of it.

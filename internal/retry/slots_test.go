@@ -50,6 +50,14 @@ func TestBulkhead(t *testing.T) {
 		time.Sleep(bulkheadKeeps)
 		w.must(other, "k") // which has not been seen for minutes
 	})
+	in(t, Options{Concurrency: 64}, func(t *testing.T, w *world) { // a share that is in use is not kept a second time
+		for i := range 4 {
+			w.must(at("a", sync_), fmt.Sprint(i))
+		}
+		for i := range 60 {
+			w.must(at("a", update), fmt.Sprint(i))
+		}
+	})
 }
 
 // More methods than slots: each still gets its turn.
