@@ -8,10 +8,11 @@ import (
 	"github.com/toprelay/worker/internal/event"
 )
 
-// Two types: one whose calls may be repeated, and the one whose calls must not.
+// Two types whose calls may be repeated, and the one whose calls must not.
 const (
 	statusType   = "top.logisticsorder.status.v1"
 	statusMethod = "tmall.servicecenter.workcard.logisticsorder.update"
+	parcelType   = "top.deliveryorder.status.v1"
 	createType   = "top.serviceorder.create.v1"
 	createMethod = "tmall.servicecenter.spserviceorder.create"
 
@@ -52,6 +53,16 @@ func create(id string, with ...func(*event.Record)) event.Record {
 			{Key: "ce_source", Value: []byte(source)}, {Key: "ce_id", Value: []byte(id)},
 		},
 	}
+	for _, f := range with {
+		f(&r)
+	}
+	return r
+}
+
+// parcel is a status of another API, whose data is one struct in the call.
+func parcel(id string, key int, with ...func(*event.Record)) event.Record {
+	r := status(id, key, without("ce_type"), header("ce_type", parcelType),
+		value(fmt.Sprintf(`{"platform_order_id":"%d","status":"ISSUE_SUCCEEDED","mail_no":"1","mail_company":%q}`, key, id)))
 	for _, f := range with {
 		f(&r)
 	}

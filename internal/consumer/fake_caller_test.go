@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -47,6 +48,13 @@ func (f *fakeCaller) Call(ctx context.Context, a *top.Account, t *schemas.Type, 
 			c.id = param.Value
 		case "logistics_order_id":
 			c.key = param.Value
+		case "param":
+			var data struct {
+				Key string `json:"platform_order_id"`
+				ID  string `json:"mail_company"`
+			}
+			_ = json.Unmarshal([]byte(param.Value), &data)
+			c.key, c.id = data.Key, data.ID
 		}
 	}
 	if c.key == "" {

@@ -117,6 +117,13 @@ func (k *fakeKafka) at(tp TopicPartition) int64 {
 	return k.committed[tp]
 }
 
+// joined counts the calls of Next.
+func (k *fakeKafka) joined() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.joins
+}
+
 // fakeGeneration is one membership.
 type fakeGeneration struct {
 	kafka       *fakeKafka

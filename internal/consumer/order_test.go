@@ -44,8 +44,8 @@ func TestOrderAfterADeadLetter(t *testing.T) {
 			}
 			return accepted()
 		})
-		r.produce(status("a1", 1), status("a2", 1, value("{}")), status("a3", 1))
-		r.want("settled", r.results.outcomes(), []string{"a2 dead_lettered", "a1 dead_lettered", "a3 delivered"})
+		r.produce(status("a1", 1), status("a2", 1, value(`{"logistics_order_id":1}`)), status("a3", 1))
+		r.want("settled", r.results.outcomes(), []string{"a1 dead_lettered", "a2 dead_lettered", "a3 delivered"})
 	})
 }
 

@@ -1,0 +1,159 @@
+package consumer
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/toprelay/worker/internal/top"
+)
+
+// A bound that is reached stops the fetch and nothing else: the partition says which, everything inside goes on, and the
+// fetch resumes by itself. It never makes a dead letter.
+func TestBounds(t *testing.T) {
+	size := func(n int) int { // of n events as they are counted
+		r := status("e-100", 100)
+		return n * (r.Size() + itemOverhead)
+	}
+	tests := []struct {
+		cause   string
+		change  func(s *setup)
+		fetched int // of 100, while the first one's key waits
+	}{
+		{StallCount, func(s *setup) { s.options.MaxUnsettled = 10 }, 10},
+		{StallBytes, func(s *setup) { s.options.MaxBufferedBytes = size(20) - 1 }, 20},
+		{StallSpan, func(s *setup) { s.options.MaxSpan = 30 }, 30},
+		{StallShare, func(s *setup) { s.options.MaxUnsettled = 80 }, 40},
+	}
+	for _, tt := range tests {
+		t.Run(tt.cause, func(t *testing.T) {
+			in(t, func(s *setup) { s.accounts["third"] = account("third"); tt.change(s) }, func(r *rig) {
+				g := r.kafka.assign(part(0), part(1))
+				g.batch = 1000
+				r.caller.answer(func(c fakeCall) top.Reply { return banned(time.Minute) })
+				for i := range 100 {
+					record := status(fmt.Sprintf("e-%d", 100+i), 100+i)
+					if tt.cause == StallCount { // a third each, so that no share is reached before
+						switch i % 3 {
+						case 1:
+							record = create(fmt.Sprintf("e-%d", 100+i), ofAccount("other"))
+						case 2:
+							record = parcel(fmt.Sprintf("e-%d", 100+i), 100+i, ofAccount("third"))
+						}
+					}
+					r.kafka.append(part(0), record)
+				}
+				r.start()
+				r.pass(time.Second)
+				consumed := r.series()[`toprelay_events_consumed_total{topic="orders"}`]
+				r.want("fetched", consumed, tt.fetched)
+				for _, cause := range StallCauses() {
+					want := 0.0
+					if cause == tt.cause {
+						want = 1
+					}
+					r.metric(`toprelay_partition_stalled{cause="`+cause+`",partition="0",topic="orders"}`, want)
+				}
+				if strings.Contains(r.logs.String(), "a bound stops") {
+					t.Error("a bound that was reached a second ago is only load, and was said")
+				}
+				r.pass(30 * time.Second)
+				said := r.logs.with(t, "a bound stops the fetch of a partition")
+				if len(said) == 0 || said[0]["cause"] != tt.cause || said[0]["held_by"] != statusType {
+					t.Errorf("said %v", said)
+				}
+				r.caller.answer(nil)
+				r.pass(3 * time.Minute)
+				r.want("settled", len(r.results.list()), 100)
+				r.want("letters", r.letters.reasons(), []string{})
+				r.metric(`toprelay_partition_stalled{cause="`+tt.cause+`",partition="0",topic="orders"}`, 0)
+				if len(r.logs.with(t, "a partition is fetched again")) == 0 {
+					t.Error("its end was not said")
+				}
+				b := r.worker.bounds
+				if b.bytes != 0 || b.count != 0 || len(b.accounts) != 0 || len(b.methods) != 0 {
+					t.Errorf("after all was settled the bounds count %d bytes, %d events, %v and %v", b.bytes, b.count, b.accounts, b.methods)
+				}
+			})
+		})
+	}
+}
+
+// Half of the places is the most that one account may hold: a partition without events of it flows on.
+func TestShareLeavesRoomForOthers(t *testing.T) {
+	in(t, func(s *setup) { s.options.MaxUnsettled = 40 }, func(r *rig) {
+		r.kafka.assign(part(0), part(1))
+		r.start()
+		r.caller.answer(func(c fakeCall) top.Reply {
+			if c.account == "default" {
+				return sessionGone()
+			}
+			return accepted()
+		})
+		for i := range 100 {
+			r.kafka.append(part(0), status(fmt.Sprintf("stuck-%d", i), i))
+			r.kafka.append(part(1), status(fmt.Sprintf("free-%d", i), 1000+i, ofAccount("other")))
+		}
+		r.pass(time.Minute)
+		r.want("settled", len(r.results.list()), 100)
+		r.metric(`toprelay_partition_stalled{cause="share",partition="0",topic="orders"}`, 1)
+		r.metric(`toprelay_partition_stalled{cause="share",partition="1",topic="orders"}`, 0)
+		r.want("letters", r.letters.reasons(), []string{})
+		r.caller.answer(nil)
+		r.gate.SecretChanged("default")
+		r.pass(time.Minute)
+		r.want("settled", len(r.results.list()), 200)
+	})
+}
+
+// One key that waits stops the fetch only when its span is full: what is settled behind it costs no place.
+func TestSettledCostsNoPlace(t *testing.T) {
+	started(t, func(s *setup) { s.options.MaxUnsettled = 20 }, func(r *rig) {
+		r.caller.answer(func(c fakeCall) top.Reply {
+			if c.id == "stuck" {
+				return unreachable()
+			}
+			return accepted()
+		})
+		r.produce(status("stuck", 0))
+		for i := range 500 {
+			r.kafka.append(part(0), status(fmt.Sprintf("e-%d", i), 1+i))
+		}
+		r.pass(time.Second)
+		r.want("settled", len(r.results.list()), 500)
+		r.want("committed", r.kafka.at(part(0)), 0)
+		r.metric(`toprelay_partition_lag_records{partition="0",topic="orders"}`, 501)
+	})
+}
+
+// A generation that ends while its fetch stands at a bound is released at once.
+func TestBoundDoesNotHoldARebalance(t *testing.T) {
+	in(t, func(s *setup) { s.options.MaxUnsettled = 4 }, func(r *rig) {
+		g := r.kafka.assign(part(0))
+		r.start()
+		r.caller.answer(func(fakeCall) top.Reply { return unreachable() })
+		for i := range 10 {
+			r.kafka.append(part(0), status(fmt.Sprintf("e-%d", i), i))
+		}
+		r.pass(30 * time.Second)
+		r.metric(`toprelay_partition_stalled{cause="share",partition="0",topic="orders"}`, 1)
+		g.rebalance()
+		synctest.Wait()
+		if !g.isReleased() {
+			t.Error("the bound holds the generation")
+		}
+		if strings.Contains(r.logs.String(), "is fetched again") {
+			t.Error("a lost partition is said to be fetched again")
+		}
+		if b := r.worker.bounds; b.count != 0 || b.bytes != 0 {
+			t.Errorf("the bounds still count %d events of the lost partition", b.count)
+		}
+		for series := range r.series() {
+			if strings.Contains(series, "partition=") {
+				t.Errorf("series of a revoked partition: %s", series)
+			}
+		}
+	})
+}

@@ -1,0 +1,331 @@
+package consumer
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/toprelay/worker/internal/top"
+)
+
+// A rebalance drops what waits at once, and the next owner finds it uncommitted.
+func TestRebalanceDropsWhatWaits(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		g := r.kafka.assign(part(0))
+		r.start()
+		r.caller.answer(func(c fakeCall) top.Reply {
+			if c.key == "1" {
+				return unreachable()
+			}
+			return accepted()
+		})
+		r.produce(status("waits", 1), status("behind", 1), status("done", 2))
+		g.rebalance()
+		synctest.Wait()
+		if !g.isReleased() {
+			t.Fatal("the generation is not released although nothing runs")
+		}
+		r.metric(`toprelay_rebalances_total`, 1)
+		r.metric(`toprelay_keys_waiting{reason="retry"}`, 0)
+		r.pass(10 * time.Second)
+		r.want("calls after it", len(r.caller.all()), 2)
+		if r.worker.State() != Joining {
+			t.Errorf("state %v", r.worker.State())
+		}
+
+		// The second generation goes on where the first committed. What was done is recognised, tries go on as they were due.
+		r.caller.answer(nil)
+		r.kafka.assign(part(0))
+		r.pass(time.Second)
+		r.want("settled", r.results.outcomes(), []string{"done delivered", "done duplicate", "waits delivered", "behind delivered"})
+		r.want("committed", r.kafka.at(part(0)), 3)
+	})
+}
+
+// Calls in flight get the drain's time; meanwhile commits renew the membership; then everything is committed, and Release
+// comes last.
+func TestRebalanceLetsCallsFinish(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		g := r.kafka.assign(part(0))
+		r.start()
+		r.caller.lasting(func(fakeCall) time.Duration { return 4 * time.Second })
+		r.produce(status("e-1", 1), status("e-2", 1), status("e-3", 2))
+		r.pass(commitInterval)
+		before := len(g.committed())
+		g.rebalance()
+		r.pass(3 * time.Second)
+		if g.isReleased() {
+			t.Fatal("released with a call in flight")
+		}
+		if n := len(g.committed()) - before; n < 2 || n > 4 {
+			t.Errorf("%d commits in 3 s of draining, want one a second", n)
+		}
+		fetches := g.fetched(part(0))
+		r.kafka.append(part(0), status("late", 3))
+		r.pass(1500 * time.Millisecond)
+		r.want("fetches while draining", g.fetched(part(0)), fetches)
+		r.want("settled", len(r.results.list()), 2) // e-1 and e-3; e-2 was waiting behind e-1
+		r.want("calls", len(r.caller.all()), 2)
+		r.want("committed", r.kafka.at(part(0)), 1)
+		if !g.isReleased() {
+			t.Fatal("not released after the last call")
+		}
+		lines := r.trace.lines
+		if last := lines[len(lines)-1]; last != "release" || lines[len(lines)-2] != "commit 1" {
+			t.Errorf("the last steps are %v", lines[len(lines)-3:])
+		}
+	})
+}
+
+// A call that outlasts the drain is cancelled with a cause. It costs no attempt, and nothing is committed past it.
+func TestDrainEnds(t *testing.T) {
+	for _, method := range []string{"repeatable", "not repeatable"} {
+		t.Run(method, func(t *testing.T) {
+			in(t, func(s *setup) { s.repeats = true }, func(r *rig) {
+				g := r.kafka.assign(part(0))
+				r.start()
+				hangs := status("hangs", 1)
+				if method == "not repeatable" {
+					hangs = create("hangs")
+				}
+				r.caller.lasting(func(c fakeCall) time.Duration {
+					if c.n == 1 {
+						return time.Hour
+					}
+					return 0
+				})
+				r.produce(hangs)
+				g.rebalance()
+				r.pass(4900 * time.Millisecond)
+				r.want("calls ended", len(r.caller.all()), 0)
+				r.pass(200 * time.Millisecond)
+				if !g.isReleased() {
+					t.Fatal("the drain's time is over and the generation is not released")
+				}
+				if len(r.caller.causes) != 1 || !errors.Is(r.caller.causes[0], errDrained) {
+					t.Errorf("causes %v, want %v", r.caller.causes, errDrained)
+				}
+				r.want("committed", r.kafka.at(part(0)), 0)
+				r.want("settled", r.results.outcomes(), []string{})
+				k, _ := r.keyOf(hangs)
+				row, _ := r.ledger.row(k)
+				if repeatable := method == "repeatable"; row.claimed == repeatable || row.history.Attempts != 0 || row.history.Ambiguous != repeatable {
+					t.Errorf("the ledger has %+v", row)
+				}
+
+				r.kafka.assign(part(0))
+				r.pass(16 * time.Second) // a claim that was left ends with its lease
+				if method == "repeatable" {
+					r.want("settled", r.results.outcomes(), []string{"hangs delivered"})
+					r.want("attempts", r.results.list()[0].Attempts, 1)
+				} else {
+					r.want("letters", r.letters.reasons(), []string{"hangs outcome_unknown"})
+					r.want("calls", len(r.caller.all()), 1)
+				}
+			})
+		})
+	}
+}
+
+// An attempt that does not end although it was cancelled holds the drain no longer than its bound.
+func TestDrainGivesUp(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		g := r.kafka.assign(part(0))
+		r.start()
+		hang := make(chan struct{})
+		r.letters.hang = hang
+		r.produce(status("e-1", 1, value("")))
+		r.pass(time.Second)
+		g.rebalance()
+		r.pass(r.setup.options.DrainTimeout + hardStop)
+		if !g.isReleased() {
+			t.Fatal("not released after the hard stop")
+		}
+		if len(r.logs.with(t, "attempts did not end although they were cancelled; their events stay unsettled")) != 1 {
+			t.Error("it was not said")
+		}
+		r.want("committed", r.kafka.at(part(0)), 0)
+		close(hang)
+		r.pass(time.Second)
+	})
+}
+
+// A stop drains as a live member: what runs finishes and is committed, Run returns nil.
+func TestShutdownDrains(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		g := r.kafka.assign(part(0), part(1))
+		r.start()
+		r.caller.lasting(func(fakeCall) time.Duration { return 3 * time.Second })
+		r.produce(status("e-1", 1), status("e-2", 1))
+		r.kafka.append(part(1), status("e-3", 2))
+		r.pass(time.Second)
+		r.cancel()
+		synctest.Wait()
+		if r.worker.State() != Draining {
+			t.Errorf("state %v while draining", r.worker.State())
+		}
+		r.stop()
+		r.want("settled", len(r.results.list()), 2)
+		r.want("committed", []int64{r.kafka.at(part(0)), r.kafka.at(part(1))}, []int64{1, 1})
+		if !g.isReleased() {
+			t.Error("not released")
+		}
+	})
+}
+
+// A stop while nothing is assigned returns at once.
+func TestShutdownWhileJoining(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		r.start()
+		if r.worker.State() != Joining {
+			t.Errorf("state %v", r.worker.State())
+		}
+		start := time.Now()
+		r.stop()
+		r.want("time", time.Since(start), time.Duration(0))
+	})
+}
+
+// A worker that lost its partition may not commit: the failure is counted, said, and changes nothing.
+func TestStaleCommitFails(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		g := r.kafka.assign(part(0))
+		r.start()
+		g.set(func(g *fakeGeneration) { g.commitErr = func() error { return errors.New("illegal generation") } })
+		r.produce(status("e-1", 1))
+		r.pass(90 * time.Second)
+		r.want("committed", r.kafka.at(part(0)), 0)
+		if n := len(r.logs.with(t, "committing offsets fails; they are committed with the next ones")); n != 2 {
+			t.Errorf("said %d times in 90 s", n)
+		}
+		if n := r.series()["toprelay_commit_errors_total"]; n < 100 {
+			t.Errorf("%v commit errors in 90 s", n)
+		}
+		g.set(func(g *fakeGeneration) { g.commitErr = nil })
+		r.pass(commitInterval)
+		r.want("committed", r.kafka.at(part(0)), 1)
+		if len(r.logs.with(t, "committing offsets works again")) != 1 {
+			t.Error("its end was not said")
+		}
+	})
+}
+
+// All partitions are committed in one request, only what moved, and past gaps and markers, so that a drained topic has no
+// lag.
+func TestCommitsWhatMoved(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		g := r.kafka.assign(part(0), part(1), part(2))
+		r.kafka.append(part(0), status("e-1", 1))
+		r.kafka.gap(part(0), 3)
+		r.kafka.append(part(1), status("e-2", 2))
+		r.start()
+		r.pass(time.Second)
+		r.want("commits", g.committed(), []map[TopicPartition]int64{{part(0): 4, part(1): 1}})
+		r.metric(`toprelay_partition_lag_records{partition="0",topic="orders"}`, 0)
+		r.metric(`toprelay_skipped_offsets_total{cause="transaction",topic="orders"}`, 3)
+		r.pass(10 * time.Second)
+		r.want("commits while nothing moves", len(g.committed()), 1)
+		r.kafka.gap(part(2), 5)
+		r.pass(time.Second)
+		r.want("commits of markers alone", g.committed()[1:], []map[TopicPartition]int64{{part(2): 5}})
+	})
+}
+
+// Joining fails for a while: the worker goes on trying once a second and says so once a minute.
+func TestJoinIsRetried(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		for range 100 {
+			r.kafka.joinErrs = append(r.kafka.joinErrs, errors.New("coordinator is loading"))
+		}
+		r.kafka.assign(part(0))
+		r.start()
+		r.pass(99 * time.Second)
+		r.want("joins", r.kafka.joined(), 100)
+		if n := len(r.logs.with(t, "no assignment from the consumer group")); n != 2 {
+			t.Errorf("said %d times in 99 s", n)
+		}
+		r.pass(time.Second)
+		r.produce(status("e-1", 1))
+		r.want("settled", r.results.outcomes(), []string{"e-1 delivered"})
+		if len(r.logs.with(t, "the group gave an assignment")) != 1 {
+			t.Error("its end was not said")
+		}
+	})
+}
+
+// Fetching fails for a while in one partition: it is tried again, and the other one flows. It is said once a minute although
+// the other one's fetches succeed all the time.
+func TestFetchIsRetried(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		g := r.kafka.assign(part(0), part(1))
+		g.fetchErr = func(tp TopicPartition, _ int64) error {
+			if tp == part(0) {
+				return errors.New("not leader")
+			}
+			return nil
+		}
+		r.start()
+		r.produce(status("stuck", 1))
+		for i := range 90 {
+			r.kafka.append(part(1), status(fmt.Sprintf("e-%d", i), 2))
+			r.pass(time.Second)
+		}
+		r.want("settled", len(r.results.list()), 90)
+		if n := len(r.logs.with(t, "fetching from Kafka fails")); n != 2 {
+			t.Errorf("said %d times in 90 s", n)
+		}
+		if n := len(r.logs.with(t, "fetching from Kafka works again")); n != 0 {
+			t.Errorf("said %d times that it works again", n)
+		}
+		if n := g.fetched(part(0)); n > 190 {
+			t.Errorf("%d fetches in 90 s", n)
+		}
+		g.set(func(g *fakeGeneration) { g.fetchErr = nil })
+		r.pass(time.Second)
+		r.want("settled", len(r.results.list()), 91)
+		if n := len(r.logs.with(t, "fetching from Kafka works again")); n != 1 {
+			t.Errorf("said %d times that it works again", n)
+		}
+	})
+}
+
+// A position outside the log stops its partition until it is lost: nothing is skipped, nothing is committed, the others flow.
+func TestLostPosition(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		g := r.kafka.assign(part(0), part(1))
+		g.fetchErr = func(tp TopicPartition, _ int64) error {
+			if tp == part(0) {
+				return fmt.Errorf("fetch: %w", ErrOffsetOutOfRange)
+			}
+			return nil
+		}
+		r.start()
+		r.kafka.append(part(1), status("e-1", 1))
+		r.pass(time.Hour)
+		r.want("fetches", g.fetched(part(0)), 1)
+		r.want("settled", r.results.outcomes(), []string{"e-1 delivered"})
+		r.metric(`toprelay_partition_stalled{cause="offset_out_of_range",partition="0",topic="orders"}`, 1)
+		r.metric(`toprelay_partition_stalled{cause="offset_out_of_range",partition="1",topic="orders"}`, 0)
+		for _, c := range g.committed() {
+			if _, ok := c[part(0)]; ok {
+				t.Errorf("the lost position was committed: %v", c)
+			}
+		}
+		if n := strings.Count(r.logs.String(), `"level":"ERROR"`); n != 1 {
+			t.Errorf("said %d times", n)
+		}
+		g.rebalance()
+		synctest.Wait()
+		if !g.isReleased() {
+			t.Error("the stopped partition keeps the generation")
+		}
+		for series := range r.series() {
+			if strings.Contains(series, "partition=") {
+				t.Errorf("series of a revoked partition: %s", series)
+			}
+		}
+	})
+}
