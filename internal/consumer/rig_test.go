@@ -120,7 +120,7 @@ func newRig(t *testing.T, change func(*setup)) *rig {
 		r.ledger = newFakeLedger(tr)
 	}
 	log := slog.New(slog.NewJSONHandler(r.logs, nil))
-	s.gate.Concurrency, s.gate.Logger = s.options.Concurrency, log
+	s.gate.Concurrency, s.gate.Logger, s.gate.Registerer = s.options.Concurrency, log, r.registry
 	r.gate = retry.NewGate(s.gate)
 	s.options.Policy = func(string) retry.Policy { return s.policy }
 	parts := Parts{

@@ -20,7 +20,7 @@ func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.R
 	now := time.Now()
 	w.metrics.called(it, reply)
 	it.calls++
-	hold := permit.Done(report(reply, it.history.ParseRetried))
+	end := permit.Done(report(reply, it.history.ParseRetried))
 	w.schedule.kick()
 
 	out := Outcome{Reply: reply, Called: true, token: token}
@@ -31,7 +31,7 @@ func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.R
 		out.Stored = storedReply(it.typ, reply.Fields)
 
 	case top.ClassRejected:
-		if hold { // a storm of rejections: the scope pauses, and this event waits with the others
+		if end.Hold { // a storm of rejections: the scope pauses, and this event waits with the others
 			out.hold()
 			break
 		}
@@ -54,7 +54,7 @@ func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.R
 
 	case top.ClassTransient, top.ClassAmbiguous:
 		if reply.RetryOnce { // the platform could not read the parameters: once by accident, twice by the event
-			if h.ParseRetried && hold {
+			if h.ParseRetried && end.Hold {
 				out.hold()
 				break
 			}
@@ -74,7 +74,7 @@ func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.R
 			break
 		}
 		h.Ambiguous = h.Ambiguous || (reply.Written && !reply.NothingRan)
-		if permit.Probe { // an open breaker spends no attempt
+		if end.Free { // an open breaker and a pause spend no attempt
 			out.retry(now)
 			break
 		}
