@@ -1,0 +1,165 @@
+package dedup
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/toprelay/worker/internal/consumer"
+)
+
+// Figures of 2 cores of an AMD EPYC with an fsync of about 0.2 ms, 300,000 ids in the file (go test -bench . -run ^$):
+// see the end of this file's benchmarks in docs/performance.md of the project.
+const benchRows = 300_000
+
+var benchCallers = []int{1, 64, 256, 1024}
+
+// BenchmarkClaim is a claim of a new id of a repeatable method and its release: one lookup, no write.
+func BenchmarkClaim(b *testing.B) {
+	benchmarkStores(b, func(ctx context.Context, s store, i int) error {
+		r := benchRequest(benchRows + i)
+		c, err := s.Claim(ctx, r)
+		if err != nil {
+			return err
+		}
+		return s.Release(ctx, r.Key, c.Token)
+	})
+}
+
+// BenchmarkCycle is what every event of a repeatable method costs: claim and delivered.
+func BenchmarkCycle(b *testing.B) {
+	benchmarkStores(b, func(ctx context.Context, s store, i int) error { return benchCycle(ctx, s, benchRequest(benchRows+i)) })
+}
+
+// BenchmarkCycleOnce is the same for a method that is not repeatable: its claim is durable before the call.
+func BenchmarkCycleOnce(b *testing.B) {
+	benchmarkStores(b, func(ctx context.Context, s store, i int) error {
+		r := benchRequest(benchRows + i)
+		r.Repeatable = false
+		return benchCycle(ctx, s, r)
+	})
+}
+
+// BenchmarkDuplicate is the claim of an id that was delivered.
+func BenchmarkDuplicate(b *testing.B) {
+	benchmarkStores(b, func(ctx context.Context, s store, i int) error {
+		c, err := s.Claim(ctx, benchRequest(i*7919%benchRows))
+		if err == nil && c.Answer != consumer.AnswerDelivered {
+			err = fmt.Errorf("answer %d", c.Answer)
+		}
+		return err
+	})
+}
+
+func benchCycle(ctx context.Context, s store, r consumer.ClaimRequest) error {
+	c, err := s.Claim(ctx, r)
+	if err != nil {
+		return err
+	}
+	if c.Answer != consumer.AnswerMine {
+		return fmt.Errorf("answer %d", c.Answer)
+	}
+	return s.Delivered(ctx, r.Key, c.Token, r.Content, nil)
+}
+
+func benchRequest(i int) consumer.ClaimRequest {
+	return consumer.ClaimRequest{
+		Key:        consumer.LedgerKey{Method: "taobao.logistics.provider.work.order.sync", Account: "default", ID: fmt.Sprintf("id-%016d", i)},
+		Content:    consumer.Content{Version: 1, Hash: [32]byte{byte(i), byte(i >> 8)}},
+		Lease:      20 * time.Second,
+		Repeatable: true,
+	}
+}
+
+// benchmarkStores runs do on both stores with each number of callers. ids of runs differ, because rows stay.
+func benchmarkStores(b *testing.B, do func(context.Context, store, int) error) {
+	for _, kind := range []string{"sqlite", "memory"} {
+		s := benchStore(b, kind)
+		offset := 0
+		for _, callers := range benchCallers {
+			b.Run(fmt.Sprintf("%s/callers=%d", kind, callers), func(b *testing.B) {
+				b.ReportAllocs()
+				base := offset
+				offset += b.N
+				measure(b, callers, func(i int) error { return do(b.Context(), s, base+i) })
+			})
+		}
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func benchStore(b *testing.B, kind string) store {
+	b.Helper()
+	o := Options{Path: filepath.Join(b.TempDir(), "ledger.db"), Registerer: prometheus.NewRegistry()}
+	s := store(NewMemory(Options{}))
+	if kind == "sqlite" {
+		var err error
+		if s, err = Open(b.Context(), o); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := callers(256, benchRows, func(i int) error { return benchCycle(b.Context(), s, benchRequest(i)) }); err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+// measure runs b.N operations by n callers and reports the CPU time of one, of all threads, and the slowest percent.
+func measure(b *testing.B, n int, do func(i int) error) {
+	took := make([]time.Duration, b.N)
+	before := cpuTime()
+	b.ResetTimer()
+	err := callers(n, b.N, func(i int) error {
+		start := time.Now()
+		err := do(i)
+		took[i] = time.Since(start)
+		return err
+	})
+	b.StopTimer()
+	if err != nil {
+		b.Fatal(err)
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64((cpuTime()-before).Microseconds())/float64(b.N), "cpu-µs/op")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "op/s")
+}
+
+// callers runs do(0) … do(total-1) with n goroutines at once.
+func callers(n, total int, do func(i int) error) error {
+	var next atomic.Int64
+	var failed atomic.Pointer[error]
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(total); i = next.Add(1) - 1 {
+				if err := do(int(i)); err != nil {
+					failed.CompareAndSwap(nil, &err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func cpuTime() time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		return 0
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}

@@ -1,0 +1,409 @@
+package dedup
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/toprelay/worker/internal/consumer"
+	"github.com/toprelay/worker/internal/retry"
+)
+
+// rows is where a ledger keeps its rows. Both calls return nil when the operation was taken on, and the store then calls
+// finishRead or finishWrite exactly once for it, from any goroutine; or an error, and then nothing was taken on.
+type rows interface {
+	read(ctx context.Context, op *read) error
+	write(ctx context.Context, op *write) error
+	// usable is nil, or why no call can succeed.
+	usable() error
+	// wary says that the last write found no room: whether a success could be recorded must be tried before it is needed.
+	wary() bool
+	// stopped is closed when no operation will be finished any more.
+	stopped() <-chan struct{}
+}
+
+// read is the lookup of one row for a claim.
+type read struct {
+	entry   *entry
+	content content
+	claim   consumer.Claim // the answer, unless the claim must be written first
+	pending bool           // the claim must be written first
+	result
+}
+
+// write is a change of one row: row takes the place of what is there, or nothing does where remove is set.
+type write struct {
+	entry  *entry
+	kind   writeKind
+	row    row
+	remove bool
+	known  bool           // there is a row already
+	claim  consumer.Claim // the answer to a claim that was written
+	result
+}
+
+type writeKind uint8
+
+const (
+	writeClaim    writeKind = iota // makes a claim durable
+	writeResult                    // ends a claim
+	writeGiveBack                  // ends a claim whose caller went away; nobody waits for it
+)
+
+// result is how an operation ends: err is set, finished becomes true under the shard's lock, then done gets a token.
+type result struct {
+	err      error
+	finished bool
+	done     chan struct{}
+}
+
+// Operations are used again by a caller that saw their end: the store is done with them then. One whose caller went away
+// before is left to the garbage collector.
+var (
+	reads  = sync.Pool{New: func() any { return &read{result: result{done: make(chan struct{}, 1)}} }}
+	writes = sync.Pool{New: func() any { return &write{result: result{done: make(chan struct{}, 1)}} }}
+)
+
+func newRead(e *entry, c content) *read {
+	op := reads.Get().(*read)
+	*op = read{entry: e, content: c, result: result{done: op.done}}
+	return op
+}
+
+func newWrite(e *entry, kind writeKind, r row) *write {
+	op := writes.Get().(*write)
+	*op = write{entry: e, kind: kind, row: r, known: e.known, result: result{done: op.done}}
+	return op
+}
+
+// ledger is the part that the stores share: the rules of claims over some rows.
+type ledger struct {
+	claims *claims
+	rows   rows
+	tokens atomic.Uint64 // the last token given
+	now    func() time.Time
+	*metrics
+}
+
+// Claim asks for one attempt (see consumer.Ledger).
+func (l *ledger) Claim(ctx context.Context, r consumer.ClaimRequest) (consumer.Claim, error) {
+	start := time.Now()
+	c, err := l.claim(ctx, r)
+	l.observeClaim(start, c, err)
+	if err != nil {
+		return consumer.Claim{}, fmt.Errorf("ledger claim: %w", err)
+	}
+	return c, nil
+}
+
+func (l *ledger) claim(ctx context.Context, r consumer.ClaimRequest) (consumer.Claim, error) {
+	if r.Lease <= 0 || r.Lease > maxLease {
+		return consumer.Claim{}, fmt.Errorf("lease of %v: it must be above 0 and at most %v", r.Lease, maxLease)
+	}
+	k, c := keyOf(r.Key), contentOf(r.Content)
+	for {
+		if err := l.ready(ctx); err != nil {
+			return consumer.Claim{}, err
+		}
+		e, answer, step := l.enter(k, r)
+		switch step {
+		case stepAnswered:
+			return answer, nil
+		case stepRead:
+			return l.lookUp(ctx, e, c)
+		case stepWrite:
+			return l.writeClaim(ctx, e)
+		}
+		// Somebody else is reading the row of this id: wait for what they find.
+		select {
+		case <-e.ready:
+		case <-ctx.Done():
+			return consumer.Claim{}, ctx.Err()
+		case <-l.rows.stopped():
+			return consumer.Claim{}, ErrClosed
+		}
+		if e.found != nil { // settled: written before ready was closed, and never again
+			return e.found.answer(c), nil
+		}
+	}
+}
+
+// ready is nil where an operation may begin.
+func (l *ledger) ready(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return l.rows.usable()
+}
+
+type step uint8
+
+const (
+	stepAnswered step = iota // the answer is there
+	stepRead                 // the caller has to read the row
+	stepWrite                // the caller has to write the claim
+	stepWait                 // another caller is reading the row
+)
+
+// enter finds out what a claim for k has to do.
+func (l *ledger) enter(k key, r consumer.ClaimRequest) (*entry, consumer.Claim, step) {
+	s := l.claims.lock(k)
+	defer s.Unlock()
+	e := s.entries[k]
+	if e == nil {
+		e = &entry{
+			key: k, scope: scope{r.Key.Method, r.Key.Account}, token: l.tokens.Add(1), lease: r.Lease, repeatable: r.Repeatable,
+		}
+		s.entries[k] = e
+		return e, consumer.Claim{}, stepRead
+	}
+	if e.phase == phaseLooking {
+		if e.ready == nil {
+			e.ready = make(chan struct{})
+		}
+		return e, consumer.Claim{}, stepWait
+	}
+	now := l.now()
+	if e.phase != phaseHeld || now.Before(e.deadline) {
+		return nil, consumer.Claim{Answer: consumer.AnswerBusy, BusyUntil: e.busyUntil(now)}, stepAnswered
+	}
+	e = s.succeed(e, l.tokens.Add(1), r)
+	if l.mustWrite(e) {
+		e.phase, e.deadline = phaseClaiming, now.Add(e.lease)
+		return e, consumer.Claim{}, stepWrite
+	}
+	return e, e.grant(now), stepAnswered
+}
+
+// mustWrite says whether the claim of e is worth nothing before it is on the disk.
+func (l *ledger) mustWrite(e *entry) bool {
+	return !e.durable && (!e.repeatable || l.rows.wary())
+}
+
+func (l *ledger) lookUp(ctx context.Context, e *entry, c content) (consumer.Claim, error) {
+	op := newRead(e, c)
+	if err := l.rows.read(ctx, op); err != nil {
+		l.finishRead(op, row{}, err)
+		return consumer.Claim{}, err
+	}
+	if err := l.await(ctx, e, &op.result); err != nil {
+		return consumer.Claim{}, err
+	}
+	claim, pending, err := op.claim, op.pending, op.err
+	reads.Put(op)
+	if err == nil && pending {
+		return l.writeClaim(ctx, e)
+	}
+	return claim, err
+}
+
+// writeClaim makes the claim of e, which is in phaseClaiming, durable.
+func (l *ledger) writeClaim(ctx context.Context, e *entry) (consumer.Claim, error) {
+	op := newWrite(e, writeClaim, row{state: stateClaimed, scope: e.scope, at: l.now().Unix(), history: e.history})
+	if err := l.rows.write(ctx, op); err != nil {
+		l.finishWrite(op, err)
+		return consumer.Claim{}, err
+	}
+	if err := l.await(ctx, e, &op.result); err != nil {
+		return consumer.Claim{}, err
+	}
+	claim, err := op.claim, op.err
+	writes.Put(op)
+	return claim, err
+}
+
+// await waits until r is finished. A caller that goes away before leaves the entry as an orphan: whoever finishes the
+// operation gives the claim back.
+func (l *ledger) await(ctx context.Context, e *entry, r *result) error {
+	var gone error
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		gone = ctx.Err()
+	case <-l.rows.stopped():
+		gone = ErrClosed
+	}
+	s := l.claims.lock(e.key)
+	defer s.Unlock()
+	if r.finished { // both at once: the claim is the caller's, who will give it back
+		return nil
+	}
+	e.orphaned = true
+	return gone
+}
+
+// finishRead is called by the rows with what is stored for op.
+func (l *ledger) finishRead(op *read, found row, err error) {
+	e := op.entry
+	s := l.claims.lock(e.key)
+	switch {
+	case err != nil:
+		op.err = err
+		s.drop(e)
+	case found.settled():
+		stays := found // a copy, so that only settled rows go to the heap
+		op.claim, e.found = found.answer(op.content), &stays
+		s.drop(e)
+	case e.orphaned:
+		s.drop(e)
+	default:
+		e.known, e.history = found.state != stateNone, found.history
+		// The store was opened by this process: the claim of a row without an entry is a former process's.
+		e.durable = found.state == stateClaimed
+		e.abandoned = e.durable && !e.repeatable
+		if l.mustWrite(e) {
+			e.phase, op.pending = phaseClaiming, true
+			e.deadline = l.now().Add(e.lease)
+		} else {
+			op.claim = e.grant(l.now())
+		}
+	}
+	if e.ready != nil {
+		close(e.ready)
+	}
+	op.finished = true
+	s.Unlock()
+	op.done <- struct{}{}
+}
+
+// Delivered records the success. A reply of more than 1 KiB is left out.
+func (l *ledger) Delivered(ctx context.Context, k consumer.LedgerKey, token uint64, c consumer.Content, reply []byte) error {
+	return l.complete(ctx, opDelivered, k, token, row{state: stateDelivered, content: contentOf(c), reply: keptReply(reply)})
+}
+
+// Unknown records that a call may have run and that nobody knows.
+func (l *ledger) Unknown(ctx context.Context, k consumer.LedgerKey, token uint64, c consumer.Content, h retry.History) error {
+	return l.complete(ctx, opUnknown, k, token, row{state: stateUnknown, content: contentOf(c), history: normal(h)})
+}
+
+// Failed gives the claim back and keeps the history. A claim that was answered with AnswerAbandoned stays so.
+func (l *ledger) Failed(ctx context.Context, k consumer.LedgerKey, token uint64, h retry.History) error {
+	return l.complete(ctx, opFailed, k, token, row{state: stateReleased, history: normal(h)})
+}
+
+// Release gives the claim back and leaves everything as it was before.
+func (l *ledger) Release(ctx context.Context, k consumer.LedgerKey, token uint64) error {
+	return l.complete(ctx, opRelease, k, token, row{})
+}
+
+// Forget drops the id.
+func (l *ledger) Forget(ctx context.Context, k consumer.LedgerKey, token uint64) error {
+	return l.complete(ctx, opForget, k, token, row{})
+}
+
+// complete ends a claim in the way that o says, with r as what stays.
+func (l *ledger) complete(ctx context.Context, o operation, lk consumer.LedgerKey, token uint64, r row) error {
+	start := time.Now()
+	err := l.completeClaim(ctx, o, keyOf(lk), token, r)
+	l.observe(start, o, err)
+	if err != nil {
+		return fmt.Errorf("ledger %s: %w", o, err)
+	}
+	return nil
+}
+
+func (l *ledger) completeClaim(ctx context.Context, o operation, k key, token uint64, r row) error {
+	if err := l.ready(ctx); err != nil {
+		return err
+	}
+	op, err := l.beginCompletion(o, k, token, r)
+	if err != nil || op == nil {
+		return err
+	}
+	if err := l.rows.write(ctx, op); err != nil {
+		l.finishWrite(op, err)
+		return err
+	}
+	select {
+	case <-op.done:
+		err := op.err
+		writes.Put(op)
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-l.rows.stopped():
+	}
+	select {
+	case <-op.done: // it was the last thing that the store did
+		return op.err
+	default:
+		return ErrClosed
+	}
+}
+
+// beginCompletion checks the token and says what has to be written: nil where nothing has to, and the claim is over.
+func (l *ledger) beginCompletion(o operation, k key, token uint64, r row) (*write, error) {
+	s := l.claims.lock(k)
+	defer s.Unlock()
+	e := s.entries[k]
+	switch {
+	case e == nil || e.token != token || e.phase < phaseHeld:
+		return nil, consumer.ErrClaimLost
+	case e.phase == phaseCompleting:
+		return nil, errCompleting
+	}
+	var remove bool
+	switch o {
+	case opFailed:
+		if e.abandoned {
+			r.state = stateClaimed
+		}
+	case opRelease:
+		if !e.durable || e.abandoned {
+			s.drop(e)
+			return nil, nil
+		}
+		r, remove = before(e)
+	case opForget:
+		if !e.known {
+			s.drop(e)
+			return nil, nil
+		}
+		remove = true
+	}
+	r.scope, r.at = e.scope, l.now().Unix()
+	e.phase = phaseCompleting
+	op := newWrite(e, writeResult, r)
+	op.remove = remove
+	return op, nil
+}
+
+// before is the row that e had before it was claimed: its history, or none.
+func before(e *entry) (r row, remove bool) {
+	if e.history == (retry.History{}) {
+		return row{}, true
+	}
+	return row{state: stateReleased, history: e.history}, false
+}
+
+// finishWrite is called by the rows when op is durable (err is nil) or has failed. It may return another write, which
+// gives back a claim that nobody waits for; the rows carry it out as well.
+func (l *ledger) finishWrite(op *write, err error) (follow *write) {
+	e := op.entry
+	s := l.claims.lock(e.key)
+	op.err = err
+	switch {
+	case op.kind == writeResult && err != nil:
+		e.phase = phaseHeld // the holder may try again
+	case op.kind != writeClaim || err != nil:
+		s.drop(e)
+	case e.orphaned && e.abandoned:
+		s.drop(e) // the row says claimed, and that is what the next claim must find
+	case e.orphaned:
+		e.known, e.durable, e.phase = true, true, phaseCompleting
+		r, remove := before(e)
+		r.scope, r.at = e.scope, l.now().Unix()
+		follow = newWrite(e, writeGiveBack, r)
+		follow.remove = remove
+	default:
+		e.known, e.durable = true, true
+		op.claim = e.grant(l.now())
+	}
+	op.finished = true
+	s.Unlock()
+	op.done <- struct{}{}
+	return follow
+}

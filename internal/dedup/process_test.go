@@ -1,0 +1,5 @@
+package dedup
+
+const roleVariable = "DEDUP_TEST_ROLE"
+
+func playRole(string) int { return 2 }
