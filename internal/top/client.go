@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/toprelay/worker/schemas"
@@ -118,10 +117,19 @@ func (c *Client) Close() {
 
 // Timeout is the longest time that a call of the method takes.
 func (c *Client) Timeout(method string) time.Duration {
-	if t := c.options.Methods[method].Timeout; t > 0 {
-		return t
+	return c.methodOptions(method).Timeout
+}
+
+// methodOptions are those of one method, with the general ones where it has none.
+func (c *Client) methodOptions(method string) MethodOptions {
+	o := c.options.Methods[method]
+	if o.Timeout == 0 {
+		o.Timeout = c.options.Timeout
 	}
-	return c.options.Timeout
+	if o.SignMethod == "" {
+		o.SignMethod = c.options.SignMethod
+	}
+	return o
 }
 
 // Call makes one attempt: it signs anew, sends, reads the reply to its end, and says what it means. It returns within the
@@ -161,21 +169,17 @@ func (c *Client) call(ctx context.Context, a *Account, t *schemas.Type, p Payloa
 
 	x := newExchange()
 	defer x.recycle()
-	method := c.options.Methods[t.Method]
-	timeout := method.Timeout
-	if timeout == 0 {
-		timeout = c.options.Timeout
+	method := c.methodOptions(t.Method)
+	out := attempt{
+		account: a, typ: t, payload: p, session: session, endpoint: e, timeout: method.Timeout,
+		key: key{method.SignMethod, secret},
 	}
-	if method.SignMethod == "" {
-		method.SignMethod = c.options.SignMethod
-	}
-	var query, sign string
 	if isQimen {
-		query, sign = c.prepareQimen(x, a, t, p, method.SignMethod, secret)
+		c.prepareQimen(x, &out)
 	} else {
-		sign = c.prepareForm(x, a, t, p, method.SignMethod, secret, session)
+		c.prepareForm(x, &out)
 	}
-	x.do(ctx, c.transport, e, query, timeout, c.large)
+	c.send(ctx, x, &out)
 
 	r := Reply{Written: x.written, NothingRan: !x.written}
 	switch {
@@ -187,57 +191,8 @@ func (c *Client) call(ctx context.Context, a *Account, t *schemas.Type, p Payloa
 		r.NothingRan = false
 		r.decide(t, x, &method, c.options.Now())
 	}
-	r.Err = withoutSecrets(r.Err, secret, session, sign)
+	r.Err = withoutSecrets(r.Err, secret, session, out.sign)
 	return r
-}
-
-// prepareForm puts the system parameters, the business parameters and the sign into the form body, so that nothing of
-// them is in the URL.
-func (c *Client) prepareForm(x *exchange, a *Account, t *schemas.Type, p Payload, m SignMethod, secret, session string) (sign string) {
-	system := [...]Param{ // sorted by name
-		{ParamAppKey, a.AppKey},
-		{ParamFormat, "json"},
-		{ParamMethod, t.Method},
-		{ParamSession, session},
-		{ParamSignMethod, string(m)},
-		{ParamTimestamp, c.timestamp()},
-		{ParamVersion, Version},
-	}
-	ofSystem := system[:]
-	if session == "" {
-		ofSystem = slices.DeleteFunc(ofSystem, func(p Param) bool { return p.Name == ParamSession })
-	}
-	x.params = appendMerged(x.params, ofSystem, p.Params)
-	sign, x.text = signSorted(x.text, m, secret, x.params, nil)
-	x.text = appendForm(x.text[:0], append(x.params, Param{ParamSign, sign}))
-	x.sent = slices.Clone(x.text)
-	return sign
-}
-
-// prepareQimen puts the system parameters into the query: neither secret nor session is among them. The body is signed
-// as it is.
-func (c *Client) prepareQimen(x *exchange, a *Account, t *schemas.Type, p Payload, m SignMethod, secret string) (query, sign string) {
-	x.params = append(x.params, Param{ParamAppKey, a.AppKey})
-	if c.options.CustomerID != "" {
-		x.params = append(x.params, Param{ParamCustomerID, c.options.CustomerID})
-	}
-	x.params = append(x.params,
-		Param{ParamFormat, "xml"},
-		Param{ParamMethod, t.Method},
-		Param{ParamSignMethod, string(m)},
-	)
-	if c.options.TargetAppKey != "" {
-		x.params = append(x.params, Param{ParamTargetAppKey, c.options.TargetAppKey})
-	}
-	x.params = append(x.params, Param{ParamTimestamp, c.timestamp()}, Param{ParamVersion, Version})
-	sign, x.text = signSorted(x.text, m, secret, x.params, p.Body)
-	x.text = appendForm(x.text[:0], append(x.params, Param{ParamSign, sign}))
-	x.sent = p.Body
-	return string(x.text), sign
-}
-
-func (c *Client) timestamp() string {
-	return c.options.Now().In(Zone).Format(TimestampLayout)
 }
 
 func valueOf(v Value) string {

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"sync"
-	"time"
 )
 
 // Bounds of a reply, after gunzip.
@@ -31,7 +29,6 @@ type endpoint struct {
 type exchange struct {
 	params  []Param
 	text    []byte // base string of the sign, then the form
-	sent    []byte // body of the request; the transport may read it after the call is over, so it is never used again
 	body    bytes.Buffer
 	limited io.LimitedReader
 	decoder replyDecoder
@@ -55,45 +52,43 @@ func (x *exchange) recycle() {
 		return
 	}
 	clear(x.params)
-	x.params, x.text, x.sent = x.params[:0], x.text[:0], nil
+	x.params, x.text = x.params[:0], x.text[:0]
 	x.body.Reset()
 	x.limited.R = nil
 	x.status, x.retryAfter, x.written, x.cancelled, x.err = 0, "", false, false, nil
 	exchanges.Put(x)
 }
 
-// do sends the request and reads the whole reply, within timeout. rawQuery holds no secret; large bounds the large
-// replies that are read at once.
-func (x *exchange) do(ctx context.Context, transport *http.Transport, e *endpoint, rawQuery string, timeout time.Duration, large chan struct{}) {
-	attempt, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
+// send sends the request and reads the whole reply, within the attempt's time-out.
+func (c *Client) send(ctx context.Context, x *exchange, a *attempt) {
+	ctx, cancel := context.WithTimeoutCause(ctx, a.timeout, errTimeout)
 	defer cancel()
 
-	target := e.url
-	if rawQuery != "" {
-		withQuery := *e.url
-		withQuery.RawQuery = rawQuery
+	target := a.endpoint.url
+	if a.query != "" {
+		withQuery := *target
+		withQuery.RawQuery = a.query
 		target = &withQuery
 	}
 	var w writing
 	w.trace.GotConn = w.gotConn
-	body := x.sent
 	request := (&http.Request{
 		Method:        http.MethodPost,
 		URL:           target,
 		Host:          target.Host,
-		Header:        e.header,
-		Body:          io.NopCloser(bytes.NewReader(body)),
-		ContentLength: int64(len(body)),
-		GetBody:       func() (io.ReadCloser, error) { return w.again(body) },
-	}).WithContext(httptrace.WithClientTrace(attempt, &w.trace))
+		Header:        a.endpoint.header,
+		Body:          io.NopCloser(bytes.NewReader(a.body)),
+		ContentLength: int64(len(a.body)),
+		GetBody:       func() (io.ReadCloser, error) { return w.again(a.body) },
+	}).WithContext(httptrace.WithClientTrace(ctx, &w.trace))
 
 	// RoundTrip and not Client.Do: it follows no redirects, keeps no cookies, and its errors do not print the URL.
-	response, err := transport.RoundTrip(request)
+	response, err := c.transport.RoundTrip(request)
 	if err == nil {
 		x.status = response.StatusCode
 		x.retryAfter = response.Header.Get("Retry-After")
 		if x.status >= 200 {
-			err = x.readBody(attempt, response, large)
+			err = x.readBody(ctx, response, c.large)
 		}
 		response.Body.Close()
 	}
@@ -101,14 +96,15 @@ func (x *exchange) do(ctx context.Context, transport *http.Transport, e *endpoin
 	if err == nil {
 		return
 	}
-	if cause := context.Cause(attempt); cause != nil {
+	if cause := context.Cause(ctx); cause != nil {
 		x.cancelled = !errors.Is(cause, errTimeout)
-		err = fmt.Errorf("%w", cause)
+		err = cause
 	}
-	x.err = explain(err, timeout, x.written)
+	x.err = explain(err, a.timeout, x.written)
 }
 
 // readBody reads the reply to its end, so that the connection can serve another call, or to the bound.
+// large bounds the large replies that are read at once.
 func (x *exchange) readBody(ctx context.Context, response *http.Response, large chan struct{}) error {
 	x.limited = io.LimitedReader{R: response.Body, N: smallReply + 1}
 	n, err := x.body.ReadFrom(&x.limited)

@@ -37,15 +37,21 @@ func Sign(method SignMethod, secret string, params []Param, body []byte) string 
 		params = slices.Clone(params)
 		sortParams(params)
 	}
-	sign, _ := signSorted(nil, method, secret, params, body)
+	sign, _ := signSorted(nil, key{method, secret}, params, body)
 	return sign
 }
 
+// key is what a sign is made with.
+type key struct {
+	method SignMethod
+	secret string
+}
+
 // signSorted signs parameters that are sorted by name. scratch may be reused; it is returned as it grew.
-func signSorted(scratch []byte, method SignMethod, secret string, params []Param, body []byte) (string, []byte) {
+func signSorted(scratch []byte, k key, params []Param, body []byte) (string, []byte) {
 	base := scratch[:0]
-	if method == SignMD5 {
-		base = append(base, secret...)
+	if k.method == SignMD5 {
+		base = append(base, k.secret...)
 	}
 	for _, p := range params {
 		if p.Name != ParamSign {
@@ -57,17 +63,17 @@ func signSorted(scratch []byte, method SignMethod, secret string, params []Param
 
 	var digest [sha256.Size]byte
 	var sum []byte
-	switch method {
+	switch k.method {
 	case SignMD5:
-		base = append(base, secret...)
+		base = append(base, k.secret...)
 		d := md5.Sum(base)
 		sum = append(digest[:0], d[:]...)
 	case SignHMAC:
-		h := hmac.New(md5.New, []byte(secret))
+		h := hmac.New(md5.New, []byte(k.secret))
 		h.Write(base)
 		sum = h.Sum(digest[:0])
 	case SignHMACSHA256:
-		h := hmac.New(sha256.New, []byte(secret))
+		h := hmac.New(sha256.New, []byte(k.secret))
 		h.Write(base)
 		sum = h.Sum(digest[:0])
 	}

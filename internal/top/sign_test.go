@@ -112,7 +112,7 @@ func BenchmarkSign(b *testing.B) {
 			b.ReportAllocs()
 			var scratch []byte
 			for b.Loop() {
-				_, scratch = signSorted(scratch, m, "test-secret-not-real-0001", params, nil)
+				_, scratch = signSorted(scratch, key{m, "test-secret-not-real-0001"}, params, nil)
 			}
 		})
 	}
