@@ -1,0 +1,113 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/toprelay/worker/internal/top"
+)
+
+// Without the ledger there are no calls. It is said once a minute, asked once a second, and all goes on when it is back.
+func TestLedgerAway(t *testing.T) {
+	started(t, nil, func(r *rig) {
+		r.ledger.failing(func(string) error { return errAway })
+		for i := range 30 {
+			r.produce(status(fmt.Sprintf("e-%d", i), i))
+		}
+		r.pass(90 * time.Second)
+		r.want("calls", len(r.caller.all()), 0)
+		r.want("settled", r.results.outcomes(), []string{})
+		r.want("committed", r.kafka.at(part(0)), 0)
+		if n := len(r.logs.with(t, "the ledger does not answer; no calls are made")); n != 2 {
+			t.Errorf("said %d times in 90 s", n)
+		}
+		// Each second as many ask as may be under way at once, not more.
+		if n := r.ledger.failed["claim"]; n < 90 || n > 91*(8+64) {
+			t.Errorf("%d claims failed in 90 s", n)
+		}
+		r.ledger.failing(nil)
+		r.pass(3 * time.Second)
+		r.want("settled", len(r.results.list()), 30)
+		r.want("committed", r.kafka.at(part(0)), 30)
+		if n := len(r.logs.with(t, "the ledger answers again")); n != 1 {
+			t.Errorf("its end was said %d times", n)
+		}
+		r.metric(`toprelay_keys_waiting{reason="ledger"}`, 0)
+	})
+}
+
+// What is away for moments again and again does not fill the log.
+func TestLedgerFlaps(t *testing.T) {
+	started(t, nil, func(r *rig) {
+		n := 0
+		r.ledger.failing(func(string) error {
+			if n++; n%3 == 0 {
+				return errAway
+			}
+			return nil
+		})
+		for i := range 300 {
+			r.produce(status(fmt.Sprintf("e-%d", i), i))
+			r.pass(500 * time.Millisecond)
+		}
+		r.pass(time.Minute)
+		r.want("settled", len(r.results.list()), 300)
+		if n := len(r.logs.with(t, "the ledger does not answer; no calls are made")) + len(r.logs.with(t, "the ledger answers again")); n > 8 {
+			t.Errorf("said %d times in three and a half minutes", n)
+		}
+	})
+}
+
+// The ledger comes back and all are duplicates: that it answers is said all the same.
+func TestLedgerBackWithDuplicates(t *testing.T) {
+	started(t, nil, func(r *rig) {
+		r.has("e-1", "delivered")
+		r.ledger.failing(func(string) error { return errAway })
+		r.produce(status("e-1", 1))
+		r.pass(10 * time.Second)
+		r.ledger.failing(nil)
+		r.pass(2 * time.Second)
+		r.want("settled", r.results.outcomes(), []string{"e-1 duplicate"})
+		if n := len(r.logs.with(t, "the ledger answers again")); n != 1 {
+			t.Errorf("its end was said %d times", n)
+		}
+	})
+}
+
+// A ledger that gives no answer at all is one that is away.
+func TestLedgerWithoutAnswer(t *testing.T) {
+	started(t, nil, func(r *rig) {
+		r.worker.ledger = silent{r.ledger}
+		r.produce(status("e-1", 1))
+		r.pass(5 * time.Second)
+		r.want("calls", len(r.caller.all()), 0)
+		r.metric(`toprelay_keys_waiting{reason="ledger"}`, 1)
+	})
+}
+
+type silent struct{ Ledger }
+
+func (silent) Claim(context.Context, ClaimRequest) (Claim, error) { return Claim{}, nil }
+
+// A dry run does everything but the call: outcomes are counted, no letters and no results are written.
+func TestDryRun(t *testing.T) {
+	started(t, func(s *setup) { s.options.DryRun = true }, func(r *rig) {
+		r.kafka.settled = func(TopicPartition, int64) bool { return true } // there are no results to tell by
+		r.caller.answer(func(fakeCall) top.Reply { t.Error("a dry run made a call"); return accepted() })
+		r.produce(status("e-1", 1), status("e-1", 1), status("e-2", 2, value("")), create("e-3", expires(-time.Second)))
+		r.pass(time.Second)
+		r.want("committed", r.kafka.at(part(0)), 4)
+		r.want("letters and results", len(r.letters.list())+len(r.results.list()), 0)
+		r.metric(`toprelay_events_settled_total{outcome="delivered",type="`+statusType+`"}`, 1)
+		r.metric(`toprelay_events_settled_total{outcome="duplicate",type="`+statusType+`"}`, 1)
+		r.metric(`toprelay_events_settled_total{outcome="dead_lettered",type="other"}`, 1)
+		r.metric(`toprelay_events_settled_total{outcome="dead_lettered",type="`+createType+`"}`, 1)
+		for _, line := range r.logs.with(t, "settled") {
+			if line["dry_run"] != true {
+				t.Errorf("a line of a dry run does not say so: %v", line)
+			}
+		}
+	})
+}
