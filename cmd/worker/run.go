@@ -2,8 +2,6 @@ package main
 
 import (
 	"errors"
-	"io"
-	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -32,8 +30,9 @@ stops at once with exit code 1; what was not committed is consumed again.`,
 			if err != nil {
 				return withCode(exitConfig, err)
 			}
-			log := newLogger(c.stderr, cfg.Log)
-			return runError(app.Run(cmd.Context(), app.Options{Config: cfg, Logger: log, Version: version}))
+			log := app.NewLog(c.stderr, cfg.Log)
+			defer log.Close()
+			return runError(app.Run(cmd.Context(), app.Options{Config: cfg, Logger: log.Logger, Version: version}))
 		},
 	}
 	cmd.Flags().StringArrayVar(&sets, "set", nil, "set a key of the configuration, such as --set kafka.group_id=test (repeatable)")
@@ -51,17 +50,4 @@ func runError(err error) error {
 	default:
 		return err
 	}
-}
-
-// newLogger makes the log of the configuration.
-func newLogger(w io.Writer, l config.Log) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(l.Level)); err != nil {
-		level = slog.LevelInfo // Load takes only the levels that slog knows
-	}
-	o := &slog.HandlerOptions{Level: level}
-	if l.Format == "text" {
-		return slog.New(slog.NewTextHandler(w, o))
-	}
-	return slog.New(slog.NewJSONHandler(w, o))
 }

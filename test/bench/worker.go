@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime/pprof"
@@ -67,13 +66,15 @@ func runWorker(ctx context.Context, out io.Writer, path, profile string) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	log, err := os.Create(filepath.Join(filepath.Dir(path), "worker.log"))
+	file, err := os.Create(filepath.Join(filepath.Dir(path), "worker.log"))
 	if err != nil {
 		return err
 	}
+	defer file.Close()
+	log := app.NewLog(file, c.Log)
 	defer log.Close()
 	w := &watch{outcomes: map[string]int{}}
-	if err := app.Run(ctx, app.Options{Config: c, Logger: slog.New(slog.NewJSONHandler(log, nil)), Version: "bench", Observer: w}); err != nil {
+	if err := app.Run(ctx, app.Options{Config: c, Logger: log.Logger, Version: "bench", Observer: w}); err != nil {
 		return err
 	}
 	w.mu.Lock()
