@@ -7,7 +7,7 @@ import (
 	"github.com/toprelay/worker/schemas"
 )
 
-// maxStoredReply is what the ledger keeps of a reply, in bytes (contract section 6, Results).
+// maxStoredReply is the longest reply that the ledger keeps, in bytes (contract section 6, Results).
 const maxStoredReply = 1024
 
 // mask hides personal data of the event and the account's secrets in a text of the platform, which may echo both. The data
@@ -26,17 +26,24 @@ func (w *Worker) mask(it *item, text string) string {
 	return redact.Text(text, sensitive)
 }
 
-// storedReply is the reply's own business fields as a JSON object, masked where marked, or nil where there are none or
-// they are too long to keep.
-func storedReply(typ *schemas.Type, fields map[string]any) []byte {
+// replyJSON is the reply's own business fields as a JSON object, masked where marked, or nil where there are none.
+func replyJSON(typ *schemas.Type, fields map[string]any) []byte {
 	if len(fields) == 0 {
 		return nil
 	}
 	b, err := json.Marshal(maskReply(typ, fields))
-	if err != nil || len(b) > maxStoredReply {
+	if err != nil {
 		return nil
 	}
 	return b
+}
+
+// kept is what the ledger keeps of a reply for later duplicates: one that is too long not at all.
+func kept(reply []byte) []byte {
+	if len(reply) > maxStoredReply {
+		return nil
+	}
+	return reply
 }
 
 // maskReply masks the marked fields of a reply.

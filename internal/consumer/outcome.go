@@ -76,7 +76,7 @@ type Outcome struct {
 
 	Reply   top.Reply     // of the call; zero where none was made
 	Called  bool          // a call was made
-	Stored  []byte        // the reply's business fields as JSON, masked; of a duplicate the stored ones
+	Fields  []byte        // the reply's business fields as JSON, masked; of a duplicate the stored ones
 	History retry.History // after this attempt
 
 	step     ledgerStep

@@ -121,7 +121,7 @@ func (w *Worker) answer(it *item, claim Claim) (Outcome, bool) {
 		if claim.Conflict {
 			return giveUp(event.Defect{Reason: event.ReasonIdempotencyConflict, Message: "its idempotent id was delivered before with another content"}), true
 		}
-		return Outcome{Kind: Duplicate, Stored: claim.Reply}, true
+		return Outcome{Kind: Duplicate, Fields: claim.Reply}, true
 	case AnswerUnknown:
 		if claim.Conflict {
 			return giveUp(event.Defect{Reason: event.ReasonIdempotencyConflict, Message: "its idempotent id was sent before with another content, with an unknown outcome"}), true

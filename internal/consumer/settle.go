@@ -64,7 +64,7 @@ func (w *Worker) tell(ctx context.Context, it *item, out Outcome) error {
 	var err error
 	switch out.step {
 	case ledgerDelivered:
-		err = w.ledger.Delivered(ctx, it.id, out.token, it.content, out.Stored)
+		err = w.ledger.Delivered(ctx, it.id, out.token, it.content, kept(out.Fields))
 	case ledgerUnknown:
 		err = w.ledger.Unknown(ctx, it.id, out.token, it.content, out.History)
 	case ledgerFailed:
@@ -201,7 +201,7 @@ func result(it *item, out Outcome) Result {
 		Record: &it.record, EventID: it.event.ID, EventSource: it.event.Source, EventType: it.event.Type,
 		Account: it.event.Account, Key: it.key, Outcome: out.Kind.String(), Reason: string(out.Reason),
 		Code: out.Reply.Code, SubCode: out.Reply.SubCode, Message: out.Message, RequestID: out.Reply.RequestID,
-		Attempts: out.attempts(), Reply: out.Stored,
+		Attempts: out.attempts(), Reply: out.Fields,
 	}
 	if it.typ != nil {
 		r.Method = it.typ.Method

@@ -28,7 +28,7 @@ func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.R
 	switch reply.Class {
 	case top.ClassOK:
 		out.Kind, out.step = Delivered, ledgerDelivered
-		out.Stored = storedReply(it.typ, reply.Fields)
+		out.Fields = replyJSON(it.typ, reply.Fields)
 
 	case top.ClassRejected:
 		if end.Hold { // a storm of rejections: the scope pauses, and this event waits with the others
