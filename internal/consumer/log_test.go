@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/toprelay/worker/internal/event"
 	"github.com/toprelay/worker/internal/top"
@@ -269,4 +270,31 @@ func TestOriginID(t *testing.T) {
 	if OriginID("group", &same) != id {
 		t.Error("the id depends on more than the place and the milliseconds")
 	}
+}
+
+// Texts from outside have a bound in the log and in the letter's message, however long they are.
+func TestLongTexts(t *testing.T) {
+	started(t, nil, func(r *rig) {
+		long := strings.Repeat("长", 40_000)
+		r.caller.answer(func(fakeCall) top.Reply {
+			reply := refused()
+			reply.Message = long
+			return reply
+		})
+		r.produce(
+			status("e-1", 1, without("ce_id"), header("ce_id", long)), create(long),
+			status("e-2", 2, without("ce_type"), header("ce_type", long)), status("e-3", 3, ofAccount(long)),
+			status("e-4", 4, value(`{"logistics_order_id":4,"status_code":"create","`+long+`":1}`)))
+		r.want("lines", len(r.logs.with(t, "settled")), 5)
+		for line := range strings.Lines(r.logs.String()) {
+			if len(line) > 4096 {
+				t.Errorf("a log line of %d bytes: %.300s…", len(line), line)
+			}
+		}
+		for _, l := range r.letters.list() {
+			if len(l.Message) > 1024 || !utf8.ValidString(l.Message) || l.Message == "" {
+				t.Errorf("a message of %d bytes: %.100q", len(l.Message), l.Message)
+			}
+		}
+	})
 }

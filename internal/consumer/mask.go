@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"encoding/json"
+	"unicode/utf8"
 
 	"github.com/toprelay/worker/internal/redact"
 	"github.com/toprelay/worker/schemas"
@@ -58,4 +59,15 @@ func maskReply(typ *schemas.Type, fields map[string]any) map[string]any {
 		}
 	}
 	return masked
+}
+
+// cut shortens s to at most n bytes, between characters.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
 }

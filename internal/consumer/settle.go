@@ -138,7 +138,7 @@ func (w *Worker) settled(it *item, out Outcome) {
 		attrs = append(attrs, "code", out.Reply.Code, "sub_code", out.Reply.SubCode)
 	}
 	if out.Kind == DeadLettered {
-		attrs = append(attrs, "reason", string(out.Reason), "pointer", out.Pointer, "message", out.Message)
+		attrs = append(attrs, "reason", string(out.Reason), "pointer", cut(out.Pointer, maxLogged), "message", out.Message)
 	}
 	if w.options.DryRun {
 		attrs = append(attrs, "dry_run", true)
@@ -155,19 +155,22 @@ func (o Outcome) attempts() int {
 	return n
 }
 
+// maxLogged bounds each text of a publisher in a log line, in bytes.
+const maxLogged = 256
+
 // attrs name the event in a log line. Order ids are no personal data (reference of the platform: receiver, mobile and
 // address are).
 func (it *item) attrs() []any {
 	attrs := make([]any, 0, 40)
 	attrs = append(attrs, "topic", it.record.Topic, "partition", it.record.Partition, "offset", it.record.Offset)
 	if it.event.ID != "" {
-		attrs = append(attrs, "event_id", it.event.ID)
+		attrs = append(attrs, "event_id", cut(it.event.ID, maxLogged))
 	}
 	if it.event.Type != "" {
-		attrs = append(attrs, "type", it.event.Type)
+		attrs = append(attrs, "type", cut(it.event.Type, maxLogged))
 	}
 	if it.typ != nil {
-		attrs = append(attrs, "method", it.typ.Method, "account", it.event.Account, "key", it.key)
+		attrs = append(attrs, "method", it.typ.Method, "account", cut(it.event.Account, maxLogged), "key", cut(it.key, maxLogged))
 	}
 	return attrs
 }

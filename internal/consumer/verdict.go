@@ -218,7 +218,10 @@ func detail(reply top.Reply) string {
 	}
 }
 
-// words says in one line what a reply said, with personal data and secrets masked.
+// maxMessage bounds the message of a dead letter, in bytes (contract section 8).
+const maxMessage = 1024
+
+// words says in one line what a reply said, with personal data and secrets masked, and cut.
 func (w *Worker) words(it *item, reply top.Reply) string {
 	var b strings.Builder
 	b.WriteString(detail(reply))
@@ -228,5 +231,5 @@ func (w *Worker) words(it *item, reply top.Reply) string {
 		}
 		b.WriteString(reply.Message)
 	}
-	return w.mask(it, b.String())
+	return cut(w.mask(it, b.String()), maxMessage)
 }
