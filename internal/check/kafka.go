@@ -1,0 +1,206 @@
+package check
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+
+	"github.com/toprelay/worker/internal/broker"
+)
+
+// cluster is what came of asking Kafka.
+type cluster struct {
+	findings []Finding
+	client   *broker.Client // nil where none can be made
+	answers  bool
+}
+
+func (r *run) kafka(ctx context.Context) {
+	c := r.askKafka(ctx)
+	for _, f := range c.findings {
+		r.add(f)
+	}
+	if c.answers {
+		r.group(ctx, c.client)
+	}
+}
+
+// askKafka asks the cluster once. First each configured address by hand, so that it can be told what is wrong with it:
+// the client tries them in any order and says only what happened with one.
+func (r *run) askKafka(ctx context.Context) *cluster {
+	if r.cluster != nil {
+		return r.cluster
+	}
+	c := &cluster{}
+	r.cluster = c
+	fail := func(cause Cause, message, advice string) *cluster {
+		c.findings = append(c.findings, Finding{Status: Failed, Cause: cause, Message: message, Advice: advice})
+		return c
+	}
+	var encryption *tls.Config
+	if t := r.Config.Kafka.TLS; t != nil {
+		var err error
+		if encryption, err = t.ClientConfig(); err != nil {
+			return fail(BadConfiguration, "kafka.tls: "+err.Error(), "correct the files of kafka.tls")
+		}
+	}
+	client, err := r.Connect()
+	if err != nil {
+		return fail(BadConfiguration, err.Error(), "correct the section kafka")
+	}
+	c.client = client
+	up := 0
+	troubles := r.dialAll(ctx, encryption)
+	for _, t := range troubles {
+		if t == nil {
+			up++
+		}
+	}
+	for i, t := range troubles {
+		if t == nil {
+			continue
+		}
+		f := Finding{Status: Failed, Cause: Unreachable, Message: r.Config.Kafka.Brokers[i] + ": " + explain(t, r.Timeout), Advice: r.kafkaAdvice(t)}
+		if up > 0 { // the others will do
+			f.Status, f.Cause = Warning, ""
+		}
+		c.findings = append(c.findings, f)
+	}
+	if up == 0 {
+		return c
+	}
+	asking, cancel := context.WithTimeout(ctx, r.Timeout)
+	defer cancel()
+	n, err := client.Brokers(asking)
+	if err != nil {
+		return fail(Unreachable, strings.Join(r.Config.Kafka.Brokers, ", ")+": "+r.kafkaRefusal(err), r.kafkaAdvice(err))
+	}
+	c.answers = true
+	c.findings = append(c.findings, Finding{Status: OK, Message: fmt.Sprintf("%s: %s%s", strings.Join(r.Config.Kafka.Brokers, ", "), count(n, "broker"), r.protection())})
+	return c
+}
+
+// dialAll opens a connection to each configured broker, with TLS where that is on, and closes it. The errors are in the
+// order of the brokers.
+func (r *run) dialAll(ctx context.Context, encryption *tls.Config) []error {
+	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
+	defer cancel()
+	errs := make([]error, len(r.Config.Kafka.Brokers))
+	var dialling sync.WaitGroup
+	for i, address := range r.Config.Kafka.Brokers {
+		dialling.Go(func() { errs[i] = dial(ctx, address, encryption) })
+	}
+	dialling.Wait()
+	return errs
+}
+
+func dial(ctx context.Context, address string, encryption *tls.Config) error {
+	var conn net.Conn
+	var err error
+	if encryption == nil {
+		conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	} else {
+		conn, err = (&tls.Dialer{Config: encryption}).DialContext(ctx, "tcp", address)
+	}
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// refusal is how a reply of Kafka that says no looks; its Title is the protocol's name for the error.
+type refusal interface {
+	error
+	Title() string
+}
+
+// loginRefused says whether Kafka refused the login: by its name for the error, all of which begin with SASL or end in it.
+func loginRefused(err error) bool {
+	var no refusal
+	return errors.As(err, &no) && strings.Contains(no.Title(), "SASL")
+}
+
+func (r *run) kafkaRefusal(err error) string {
+	var no refusal
+	switch {
+	case loginRefused(err):
+		errors.As(err, &no)
+		return "the login is refused: " + no.Title()
+	case errors.As(err, &no):
+		return "Kafka refuses: " + no.Title()
+	default:
+		return explain(err, r.Timeout)
+	}
+}
+
+// kafkaAdvice says what to do about an error of a connection to Kafka.
+func (r *run) kafkaAdvice(err error) string {
+	k := r.Config.Kafka
+	if loginRefused(err) {
+		if k.SASL == nil {
+			return "give a login in kafka.sasl"
+		}
+		return "correct mechanism, username and password file of kafka.sasl"
+	}
+	switch diagnose(err) {
+	case unknownName, refused, noRoute:
+		return "start Kafka there, or correct kafka.brokers"
+	case untrusted:
+		return "give the authority's certificate in kafka.tls.ca_file"
+	case wrongName:
+		return "use in kafka.brokers a name that the certificate has"
+	case outOfDate:
+		return "renew the broker's certificate, or set this machine's clock"
+	case noTLS:
+		return "use the broker's TLS port, or remove kafka.tls"
+	case refusedTLS:
+		return "correct cert_file and key_file of kafka.tls"
+	case silent, closed:
+		switch {
+		case k.TLS == nil && k.SASL == nil:
+			return "look for a firewall; or the port wants kafka.tls or kafka.sasl"
+		case k.TLS == nil:
+			return "look for a firewall; or the port wants kafka.tls"
+		default:
+			return "look for a firewall, and at the broker's log"
+		}
+	default:
+		return "look at the broker's log"
+	}
+}
+
+// protection says how the connections are protected.
+func (r *run) protection() string {
+	k := r.Config.Kafka
+	switch {
+	case k.TLS != nil && k.SASL != nil:
+		return ", TLS, logged in as " + k.SASL.Username
+	case k.TLS != nil:
+		return ", TLS"
+	case k.SASL != nil:
+		return ", logged in as " + k.SASL.Username + " without TLS"
+	default:
+		return ""
+	}
+}
+
+// group says who is in the consumer group. The embedded ledger serves one worker.
+func (r *run) group(ctx context.Context, client *broker.Client) {
+	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
+	defer cancel()
+	name := r.Config.Kafka.GroupID
+	g, err := client.Group(ctx, name)
+	switch {
+	case err != nil:
+		r.fail(Unreachable, "group "+name+": "+r.kafkaRefusal(err), "let the worker's user read the group, or correct kafka.group_id")
+	case len(g.Members) > 1 && r.Config.Dedup.Store == "sqlite":
+		r.warn(fmt.Sprintf("group %s has %d members, and each embedded ledger knows only what its own worker delivered", name, len(g.Members)),
+			"run one worker in this group")
+	default:
+		r.ok("group %s: %s", name, count(len(g.Members), "member"))
+	}
+}
