@@ -142,7 +142,7 @@ func New(o Options, p Parts) *Worker {
 	w.bounds = newBounds(o.MaxBufferedBytes, o.MaxUnsettled, o.MaxSpan)
 	// Attempts that only record their outcome need no slot of the gate, but are bounded too: what is not recorded yet is
 	// what a crash sends again.
-	spare := max(64, o.Concurrency/4)
+	spare := max(256, o.Concurrency)
 	limit := o.Concurrency + spare
 	w.jobs = make(chan job, limit)
 	w.schedule = newSchedule(p.Gate, limit, spare, w.bounds, w.hand)
