@@ -53,7 +53,7 @@ func (r *run) judgeGateway(ctx context.Context, key, address string) {
 	case a.status >= http.StatusInternalServerError:
 		r.warn(fmt.Sprintf("%s answers with HTTP %d", origin, a.status), "wait, or correct "+key)
 	default:
-		r.ok("%s answers in %s", origin, a.took.Round(time.Millisecond))
+		r.ok("%s answers in %s", origin, max(time.Millisecond, a.took.Round(time.Millisecond)))
 	}
 }
 

@@ -132,6 +132,8 @@ func (r *run) kafkaRefusal(err error) string {
 		return "the login is refused: " + no.Title()
 	case errors.As(err, &no):
 		return "Kafka refuses: " + no.Title()
+	case r.Config.Kafka.SASL != nil && diagnose(err) == closed:
+		return "the connection was closed during the login"
 	default:
 		return explain(err, r.Timeout)
 	}
@@ -164,9 +166,11 @@ func (r *run) kafkaAdvice(err error) string {
 		case k.TLS == nil && k.SASL == nil:
 			return "look for a firewall; or the port wants kafka.tls or kafka.sasl"
 		case k.TLS == nil:
-			return "look for a firewall; or the port wants kafka.tls"
+			return "look for a firewall and at the login; or the port wants kafka.tls"
+		case k.SASL == nil:
+			return "look for a firewall; or the port speaks no TLS, or wants kafka.sasl"
 		default:
-			return "look for a firewall, and at the broker's log"
+			return "look for a firewall and at the login; or the port speaks no TLS"
 		}
 	default:
 		return "look at the broker's log"
