@@ -3,12 +3,25 @@ package broker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"strings"
 	"syscall"
 
 	"github.com/segmentio/kafka-go"
 )
+
+// MissingTopicsError names topics that do not exist. It is Kafka's error 3.
+type MissingTopicsError struct {
+	Topics []string // sorted
+}
+
+func (e *MissingTopicsError) Error() string {
+	return fmt.Sprintf("Kafka has no topic %s; 'worker topics create' makes it", strings.Join(e.Topics, ", "))
+}
+
+func (e *MissingTopicsError) Unwrap() error { return kafka.UnknownTopicOrPartition }
 
 // IsUnreachable says whether err means that no broker could be asked: it is away, does not answer in time, or hangs up.
 // A refusal by a broker is none, nor is a certificate that is not trusted.

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/protocol/fetch"
 
 	"github.com/toprelay/worker/internal/consumer"
 )
@@ -20,8 +18,6 @@ const (
 	// fetchBytes is how much one fetch asks for. It is a hint and no limit: the broker sends at least one whole batch,
 	// so that 10 MiB come through a limit of 1 MB.
 	fetchBytes = 1 << 20
-
-	readCommitted = 1
 )
 
 // RangeError says that a position is outside the log, and where the log is. It is consumer.ErrOffsetOutOfRange.
@@ -50,53 +46,30 @@ func (e *RangeError) Unwrap() error { return consumer.ErrOffsetOutOfRange }
 // is away, the leader has moved, the topic is younger than this client's picture of the cluster: up to 3 s). The caller
 // waits a little before it fetches again.
 func (c *Client) Fetch(ctx context.Context, tp consumer.TopicPartition, offset int64) (consumer.Batch, error) {
-	p, err := c.fetchPartition(ctx, tp, offset)
-	if errors.Is(err, kafka.OffsetOutOfRange) {
+	batch, err := c.fetch(ctx, tp, offset)
+	switch {
+	case err == nil:
+		return batch, nil
+	case errors.Is(err, kafka.OffsetOutOfRange):
 		return consumer.Batch{}, c.rangeError(ctx, tp, offset)
+	default:
+		return consumer.Batch{}, fmt.Errorf("fetch %s/%d from offset %d: %w", tp.Topic, tp.Partition, offset, err)
 	}
-	if err == nil {
-		var batch consumer.Batch
-		if batch, err = readPartition(tp, offset, p); err == nil {
-			return batch, nil
-		}
-	}
-	return consumer.Batch{}, fmt.Errorf("fetch %s/%d from offset %d: %w", tp.Topic, tp.Partition, offset, err)
 }
 
-func (c *Client) fetchPartition(ctx context.Context, tp consumer.TopicPartition, offset int64) (*fetch.ResponsePartition, error) {
+func (c *Client) fetch(ctx context.Context, tp consumer.TopicPartition, offset int64) (consumer.Batch, error) {
 	// Without a deadline a broker that hangs would keep the connection and its goroutine for ever.
 	ctx, cancel := context.WithTimeout(ctx, fetchWait+c.cfg.RequestTimeout)
 	defer cancel()
-	m, err := c.round.RoundTrip(ctx, c.addr, &fetch.Request{
-		ReplicaID:      -1,
-		MaxWaitTime:    int32(fetchWait / time.Millisecond),
-		MinBytes:       1,
-		MaxBytes:       fetchBytes,
-		IsolationLevel: readCommitted,
-		SessionEpoch:   -1, // no fetch session
-		Topics: []fetch.RequestTopic{{Topic: tp.Topic, Partitions: []fetch.RequestPartition{{
-			Partition:          int32(tp.Partition),
-			CurrentLeaderEpoch: -1,
-			FetchOffset:        offset,
-			LogStartOffset:     -1,
-			PartitionMaxBytes:  fetchBytes,
-		}}}},
-	})
+	m, err := c.round.RoundTrip(ctx, c.addr, newExchange(tp, offset, c.cfg.ClientID))
 	if err != nil {
-		return nil, err
+		return consumer.Batch{}, err
 	}
-	r, ok := m.(*fetch.Response)
-	if !ok || r.ErrorCode == 0 && (len(r.Topics) != 1 || len(r.Topics[0].Partitions) != 1) {
-		return nil, errors.New("the reply is not about the one partition that was asked for")
+	answer, ok := m.(*answer)
+	if !ok {
+		return consumer.Batch{}, fmt.Errorf("the reply is of an unexpected kind %T", m)
 	}
-	if r.ErrorCode != 0 {
-		return nil, kafka.Error(r.ErrorCode)
-	}
-	p := &r.Topics[0].Partitions[0]
-	if p.ErrorCode != 0 {
-		return nil, kafka.Error(p.ErrorCode)
-	}
-	return p, nil
+	return answer.batch, answer.err
 }
 
 // rangeError asks where the log is; the refusal itself does not say.
@@ -106,26 +79,4 @@ func (c *Client) rangeError(ctx context.Context, tp consumer.TopicPartition, off
 		e.LogStart, e.End = spans[tp].Start, spans[tp].End
 	}
 	return e
-}
-
-// readPartition takes the committed records from offset on out of a reply.
-func readPartition(tp consumer.TopicPartition, offset int64, p *fetch.ResponsePartition) (consumer.Batch, error) {
-	b := consumer.Batch{Next: offset, LogStart: p.LogStartOffset, End: p.LastStableOffset}
-	stream, ok := p.RecordSet.Records.(*protocol.RecordStream)
-	if !ok {
-		return b, nil // nothing new
-	}
-	r := batchReader{tp: tp, from: offset, aborted: sortAborted(p.AbortedTransactions), open: map[int64]bool{}, out: &b}
-	for _, records := range stream.Records {
-		if err := r.read(records); err != nil {
-			return consumer.Batch{}, err
-		}
-	}
-	if b.Next == offset {
-		// Whole batches came and none of them has a record at offset or after: compaction took it. Without this step the
-		// same emptied batch is fetched for ever, in a hot loop. kafka-go does not tell a batch's last offset, so a batch
-		// that ends in a gap costs a fetch for each offset of the gap, unless another batch came behind it.
-		b.Next++
-	}
-	return b, nil
 }

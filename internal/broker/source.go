@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -46,15 +45,6 @@ type SourceConfig struct {
 	RebalanceTimeout  time.Duration // how long a rebalance waits for a member that drains; default 60 s
 
 	Log *slog.Logger // says what the source does about faults of the group; nil: nothing
-}
-
-// MissingTopicsError names topics that do not exist.
-type MissingTopicsError struct {
-	Topics []string // sorted
-}
-
-func (e *MissingTopicsError) Error() string {
-	return fmt.Sprintf("Kafka has no topic %s; 'worker topics create' makes it", strings.Join(e.Topics, ", "))
 }
 
 // ErrClosed says that the Source was closed.

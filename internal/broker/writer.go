@@ -134,6 +134,9 @@ func (w *Writer) partitions(ctx context.Context, topic string) (int, error) {
 	for attempt := 1; ; attempt++ {
 		r, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 		if err == nil {
+			if errors.Is(r.Topics[0].Error, kafka.UnknownTopicOrPartition) {
+				return 0, &MissingTopicsError{Topics: []string{topic}}
+			}
 			return len(r.Topics[0].Partitions), r.Topics[0].Error
 		}
 		if attempt == lookupAttempts {

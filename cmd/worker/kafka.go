@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/toprelay/worker/internal/broker"
+	"github.com/toprelay/worker/internal/config"
+	"github.com/toprelay/worker/internal/secret"
+)
+
+// kafkaFlags are the flags of commands that talk to Kafka only, so that they need no configuration file.
+type kafkaFlags struct {
+	*configFlags
+	brokers []string
+}
+
+// addKafkaFlags gives cmd the flags --brokers and --set.
+func addKafkaFlags(c *cli, cmd *cobra.Command) *kafkaFlags {
+	f := &kafkaFlags{configFlags: addConfigFlags(c, cmd)}
+	cmd.Flags().StringSliceVar(&f.brokers, "brokers", nil, "host:port of the brokers, instead of kafka.brokers of the configuration")
+	return f
+}
+
+// load reads what the command needs of the configuration. Without a file all is as by default.
+func (f *kafkaFlags) load() (*config.Config, error) {
+	if len(f.brokers) > 0 {
+		f.sets = append(f.sets, "kafka.brokers="+strings.Join(f.brokers, ","))
+	}
+	return f.loadKafka()
+}
+
+// connectKafka makes a client of the configured cluster. It does not connect yet.
+func connectKafka(cfg *config.Config) (*broker.Client, error) {
+	k := cfg.Kafka
+	options := broker.Config{Brokers: k.Brokers, ClientID: k.ClientID}
+	if k.TLS != nil {
+		t, err := k.TLS.ClientConfig()
+		if err != nil {
+			return nil, withCode(exitConfig, fmt.Errorf("kafka.tls: %w", err))
+		}
+		options.TLS = t
+	}
+	if k.SASL != nil {
+		password, err := secret.Open(k.SASL.PasswordFile)
+		if err != nil {
+			return nil, withCode(exitConfig, fmt.Errorf("kafka.sasl.password_file: %w", err))
+		}
+		options.SASL = &broker.SASL{Mechanism: k.SASL.Mechanism, Username: k.SASL.Username, Password: password.Value}
+	}
+	client, err := broker.NewClient(options)
+	return client, withCode(exitConfig, err)
+}
+
+// kafkaError gives an error of a call to Kafka its exit code, and says which brokers were asked where none answered.
+func kafkaError(cfg *config.Config, err error) error {
+	var coded *exitError
+	if err == nil || errors.As(err, &coded) || !broker.IsUnreachable(err) {
+		return err
+	}
+	return withCode(exitUnreachable, fmt.Errorf("Kafka does not answer at %s: %w; check kafka.brokers or --brokers",
+		strings.Join(cfg.Kafka.Brokers, ", "), err))
+}
