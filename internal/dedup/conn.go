@@ -16,6 +16,7 @@ import (
 type conn struct {
 	raw   driver.Conn
 	fault func(step string) error
+	kept  []*statement // prepared for the life of the connection
 }
 
 // dial opens a connection and applies the settings that every connection needs.
@@ -39,21 +40,29 @@ func dial(ctx context.Context, path string, fault func(string) error, pragmas ..
 	return c, nil
 }
 
-func (c *conn) close() error { return c.raw.Close() }
+// close closes the statements first: SQLite keeps a connection, its files and their locks for as long as it has any.
+func (c *conn) close() error {
+	var errs []error
+	for _, s := range c.kept {
+		errs = append(errs, s.close())
+	}
+	c.kept = nil
+	return errors.Join(append(errs, c.raw.Close())...)
+}
 
 // exec runs sql once, to its end.
-func (c *conn) exec(sql string, args ...any) error {
-	s, err := c.prepare(sql)
+func (c *conn) exec(sql string) error {
+	s, err := c.compile(sql)
 	if err != nil {
 		return err
 	}
-	_, err = s.exec(args...)
+	_, err = s.exec()
 	return errors.Join(err, s.close())
 }
 
 // query1 runs sql once and returns the columns of its first row, or nil.
-func (c *conn) query1(sql string, columns int, args ...any) ([]driver.Value, error) {
-	s, err := c.prepare(sql)
+func (c *conn) query1(sql string, columns int) ([]driver.Value, error) {
+	s, err := c.compile(sql)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +72,7 @@ func (c *conn) query1(sql string, columns int, args ...any) ([]driver.Value, err
 			first = append(first, row...)
 		}
 		return nil
-	}, args...)
+	})
 	return first, errors.Join(err, s.close())
 }
 
@@ -81,7 +90,17 @@ func (c *conn) int1(sql string) (int64, error) {
 	return 0, fmt.Errorf("%s: no number", sql)
 }
 
+// prepare makes a statement that lives as long as the connection.
 func (c *conn) prepare(sql string) (*statement, error) {
+	s, err := c.compile(sql)
+	if err != nil {
+		return nil, fmt.Errorf("prepare %q: %w", sql, err)
+	}
+	c.kept = append(c.kept, s)
+	return s, nil
+}
+
+func (c *conn) compile(sql string) (*statement, error) {
 	raw, err := c.raw.Prepare(sql)
 	if err != nil {
 		return nil, err
@@ -94,7 +113,7 @@ func (c *conn) prepareAll(all map[**statement]string) error {
 	for place, sql := range all {
 		s, err := c.prepare(sql)
 		if err != nil {
-			return fmt.Errorf("prepare %q: %w", sql, err)
+			return err
 		}
 		*place = s
 	}

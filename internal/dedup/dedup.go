@@ -67,6 +67,7 @@ type seams struct {
 	fault           func(step string) error // called before each step of the store; an error stands for the step's own
 	migrations      []string                // in place of the real ones
 	checkpointPages int                     // in place of checkpointPages
+	pragmas         []string                // applied to each connection last
 }
 
 func (o Options) withDefaults() (Options, error) {

@@ -21,7 +21,7 @@ type reader struct {
 }
 
 func newReader(ctx context.Context, s *SQLite) (*reader, error) {
-	c, err := dial(ctx, s.path, s.opts.fault, "query_only=1", "cache_size=-8192")
+	c, err := s.dial(ctx, "query_only=1", "cache_size=-8192")
 	if err != nil {
 		return nil, err
 	}

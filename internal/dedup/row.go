@@ -95,6 +95,7 @@ type storedHistory struct {
 	Ambiguous     bool          `json:"ambiguous,omitempty"`
 	Spared        int           `json:"spared,omitempty"`
 	ParseRetried  bool          `json:"parse_retried,omitempty"`
+	Lettered      string        `json:"lettered,omitempty"`
 }
 
 // normal is h as it comes back from a store: times in UTC and without the process's monotonic reading.

@@ -169,6 +169,11 @@ func (s *SQLite) closeFiles() error {
 	return errors.Join(errs...)
 }
 
+// dial opens a connection of the store.
+func (s *SQLite) dial(ctx context.Context, pragmas ...string) (*conn, error) {
+	return dial(ctx, s.path, s.opts.fault, append(pragmas, s.opts.pragmas...)...)
+}
+
 // read queues a lookup (see rows).
 func (s *SQLite) read(ctx context.Context, op *read) error { return queue(ctx, s, s.reads, op) }
 
@@ -260,13 +265,13 @@ func resolve(path string) (string, error) {
 	}
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return "", fmt.Errorf("make the folder of dedup.path: %w", err)
+		return "", fmt.Errorf("dedup.path %s: make its folder: %w", path, err)
 	}
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		return target, nil
 	}
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
-		return "", fmt.Errorf("folder of dedup.path: %w", err)
+		return "", fmt.Errorf("dedup.path %s: its folder: %w", path, err)
 	}
 	return filepath.Join(dir, filepath.Base(path)), nil
 }

@@ -33,6 +33,9 @@ type store interface {
 	sweep(ctx context.Context) error
 }
 
+// fast makes a store that does not wait for the disk, for tests of what it answers and not of what survives.
+var fast = []string{"synchronous=OFF"}
+
 // clock is the time of a test.
 type clock struct {
 	mu  sync.Mutex
@@ -101,7 +104,7 @@ func someHistory(attempts int) retry.History {
 	first := time.Date(2026, 2, 28, 23, 59, 59, 123456789, time.UTC)
 	return retry.History{
 		Attempts: attempts, FirstFailedAt: first, LastAttemptAt: first.Add(time.Hour), Active: 17*time.Minute + 3,
-		Ambiguous: true, Spared: 2, ParseRetried: true,
+		Ambiguous: true, Spared: 2, ParseRetried: true, Lettered: "top.work-orders/3/17 rejected",
 	}
 }
 

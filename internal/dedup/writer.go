@@ -46,7 +46,7 @@ type task struct {
 
 func newWriter(ctx context.Context, s *SQLite) (_ *writer, err error) {
 	// wal_autocheckpoint=0: SQLite would ignore an error of its own checkpoints, and run them in the way of the callers.
-	c, err := dial(ctx, s.path, s.opts.fault, "cache_size=-8192", "wal_autocheckpoint=0", "journal_size_limit=67108864")
+	c, err := s.dial(ctx, "cache_size=-8192", "wal_autocheckpoint=0", "journal_size_limit=67108864")
 	if err != nil {
 		return nil, damaged(s.path, err)
 	}
@@ -94,7 +94,7 @@ func (w *writer) load() error {
 		w.scopes[scope{method, account}] = id
 		return nil
 	})
-	if err := errors.Join(err, scopes.close()); err != nil {
+	if err != nil {
 		return err
 	}
 	return w.conn.prepareAll(map[**statement]string{
@@ -225,7 +225,7 @@ func (w *writer) transact() (err error) {
 		}
 	}
 	for _, t := range w.alongside {
-		if err := t.run(w); err != nil {
+		if err := errors.Join(w.conn.fault("write"), t.run(w)); err != nil {
 			return err
 		}
 	}
