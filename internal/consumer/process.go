@@ -112,10 +112,16 @@ func (w *Worker) attempt(ctx context.Context, it *item, permit *retry.Permit) Ou
 func (w *Worker) answer(it *item, claim Claim) (Outcome, bool) {
 	switch claim.Answer {
 	case AnswerMine:
-		if !it.loaded {
-			it.history, it.loaded = claim.History, true
-			it.mark, it.due = w.gate.Active(it.scope()), w.nextTry(it, time.Now())
+		if it.loaded {
+			return Outcome{}, false
 		}
+		if reason, lettered := it.letteredAs(claim.History); lettered {
+			out := giveUp(event.Defect{Reason: reason, Message: "its dead letter was written before"})
+			out.lettered, out.step, out.token = true, ledgerRelease, claim.Token
+			return out, true
+		}
+		it.history, it.loaded = claim.History, true
+		it.mark, it.due = w.gate.Active(it.scope()), w.nextTry(it, time.Now())
 		return Outcome{}, false
 	case AnswerDelivered:
 		if claim.Conflict {
@@ -165,8 +171,8 @@ func (w *Worker) resume(ctx context.Context, it *item) Outcome {
 	return out
 }
 
-// giveUpClaimed is the outcome of a dead letter whose id is claimed: a clean one is forgotten, one with an ambiguous
-// attempt stays unknown (contract section 7, promise 5).
+// giveUpClaimed is the outcome of an event that expires while its id is claimed: a clean dead letter is forgotten, one with
+// an ambiguous attempt stays unknown (contract section 7, promise 5).
 func (w *Worker) giveUpClaimed(it *item, token uint64, d event.Defect) Outcome {
 	out := giveUp(d)
 	out.History, out.token = it.history, token

@@ -29,7 +29,7 @@ func (w *Worker) record(ctx context.Context, it *item, out Outcome) Outcome {
 	if w.options.DryRun {
 		if out.step == ledgerForget {
 			if err := w.tell(ctx, it, out); err != nil { // a shadow run leaves no trace of what it would have given up
-				w.trouble.report("ledger", "the ledger did not forget the id of a dead letter", err)
+				w.trouble.report("ledger", "the ledger did not free the id of a dead letter", err)
 			}
 		}
 		return out
@@ -42,9 +42,9 @@ func (w *Worker) record(ctx context.Context, it *item, out Outcome) Outcome {
 		out.lettered = true
 		w.trouble.over("dead_letter", "the dead-letter topic takes letters again")
 	}
-	if out.step == ledgerForget {
+	if out.step == ledgerForget || out.step == ledgerLettered {
 		if err := w.tell(ctx, it, out); err != nil {
-			w.trouble.report("ledger", "the ledger did not forget the id of a dead letter", err)
+			w.trouble.report("ledger", "the ledger did not free the id of a dead letter", err)
 			return w.stuck(ctx, it, out, WaitLedger)
 		}
 		out.step = ledgerNothing
@@ -73,6 +73,8 @@ func (w *Worker) tell(ctx context.Context, it *item, out Outcome) error {
 		err = w.ledger.Release(ctx, it.id, out.token)
 	case ledgerForget:
 		err = w.ledger.Forget(ctx, it.id, out.token)
+	case ledgerLettered:
+		err = w.ledger.Failed(ctx, it.id, out.token, it.letteredHistory(out.Reason))
 	}
 	if err == nil {
 		w.ledgerWell()
@@ -99,13 +101,13 @@ func (w *Worker) untold(it *item, out Outcome, err error) Outcome {
 
 // stuck is the outcome where a letter or a result could not be written: the outcome is kept, and the write is tried again.
 func (w *Worker) stuck(ctx context.Context, it *item, out Outcome, reason WaitReason) Outcome {
-	if out.step == ledgerForget { // the claim must not outlive the wait
+	if out.step == ledgerForget || out.step == ledgerLettered { // the claim must not outlive the wait
 		released := out
 		released.step = ledgerFailed
-		if err := w.tell(ctx, it, released); err != nil {
+		err := w.tell(ctx, it, released)
+		if out.reclaim = err == nil || errors.Is(err, ErrClaimLost); !out.reclaim {
 			w.trouble.report("ledger", "the ledger did not take a failed attempt", err)
 		}
-		out.reclaim = true
 	}
 	return w.keep(it, out, reason, time.Now().Add(writeRetry))
 }

@@ -22,8 +22,8 @@ func TestRecordOrder(t *testing.T) {
 		{"delivered", status("e-1", 1), accepted(), nil, "claim, call, delivered, result delivered, settled"},
 		{"duplicate", status("e-1", 1), accepted(), func(r *rig) { r.has("e-1", "delivered") },
 			"claim, result duplicate, settled"},
-		{"rejected: the id is forgotten after the letter", status("e-1", 1), refused(), nil,
-			"claim, call, letter rejected, forget, result dead_lettered, settled"},
+		{"rejected: the id is free after the letter", status("e-1", 1), refused(), nil,
+			"claim, call, letter rejected, failed, result dead_lettered, settled"},
 		{"outcome unknown: the ledger knows before the letter", create("e-1"), ambiguous(), nil,
 			"claim, call, unknown, letter outcome_unknown, result dead_lettered, settled"},
 		{"known as unknown", create("e-1"), accepted(), func(r *rig) { r.has("e-1", "unknown") },
@@ -111,8 +111,10 @@ func TestNothingIsCommittedPastWhatCannotBeWritten(t *testing.T) {
 			"the dead-letter topic did not take a letter; nothing is committed past its event", 1},
 		{"letter of a defect", status("e-1", 1, value("")), accepted(), func(r *rig, err error) { r.letters.failing(err) }, "e-1 dead_lettered", "dead_letter",
 			"the dead-letter topic did not take a letter; nothing is committed past its event", 0},
-		{"forgetting an id", status("e-1", 1), refused(), ledgerFails("forget"), "e-1 dead_lettered", "ledger",
-			"the ledger did not forget the id of a dead letter", 1},
+		{"freeing the id of a rejection", status("e-1", 1), refused(), ledgerFails("failed"), "e-1 dead_lettered", "ledger",
+			"the ledger did not free the id of a dead letter", 1},
+		{"forgetting the id of an expired event", status("e-1", 1, header("ce_expirytime", "1999-01-01T00:00:00Z")), accepted(), ledgerFails("forget"),
+			"e-1 dead_lettered", "ledger", "the ledger did not free the id of a dead letter", 0},
 		{"result of a success", status("e-1", 1), accepted(), func(r *rig, err error) { r.results.failing(err) }, "e-1 delivered", "result",
 			"the results topic did not take a result; nothing is committed past its event", 1},
 		{"result of a dead letter", status("e-1", 1), refused(), func(r *rig, err error) { r.results.failing(err) }, "e-1 dead_lettered", "result",
@@ -160,8 +162,8 @@ func TestLetterWaitsWithItsHistory(t *testing.T) {
 		}
 		r.letters.failing(nil)
 		r.pass(2 * time.Second)
-		if row, there := r.ledger.row(k); there {
-			t.Errorf("after a clean dead letter the ledger still has %+v", row)
+		if row, _ := r.ledger.row(k); row.claimed || row.state != "" || row.history.Attempts != 0 {
+			t.Errorf("after a clean dead letter the id is not free: %+v", row)
 		}
 		l := r.letters.list()[0]
 		r.want("attempts of the letter", l.Attempts, 1)

@@ -111,7 +111,7 @@ func (w *Worker) failed(it *item, permit *retry.Permit, out Outcome, h retry.His
 	if policy.Exhausted(h, permit.Witness(before)) {
 		out.give(event.ReasonRetriesExhausted, fmt.Sprintf("gave up after %d attempts since %s while others of its method passed; the last: %s",
 			h.Attempts, h.FirstFailedAt.UTC().Format(time.RFC3339), w.words(it, reply)))
-		out.step = ledgerForget
+		out.step = ledgerLettered
 		if h.Ambiguous {
 			out.step = ledgerUnknown
 		}
@@ -136,7 +136,7 @@ func (w *Worker) reject(it *item, out Outcome, reply top.Reply) Outcome {
 	out.History = it.history
 	out.History.Attempts++
 	failedAt(&out.History, time.Now())
-	out.step = ledgerForget
+	out.step = ledgerLettered
 	if it.history.Ambiguous {
 		out.step = ledgerUnknown
 	}

@@ -13,7 +13,7 @@ import (
 
 // String names the step in the tables of tests.
 func (s ledgerStep) String() string {
-	return [...]string{"nothing", "delivered", "unknown", "failed", "release", "forget", "keep"}[s]
+	return [...]string{"nothing", "delivered", "unknown", "failed", "release", "forget", "lettered", "keep"}[s]
 }
 
 // verdict is what a table says of an outcome.
@@ -79,13 +79,13 @@ func TestVerdict(t *testing.T) {
 			want: verdict{Delivered, "", "", 0, ledgerDelivered, "attempts 0"}},
 
 		// rejected
-		{name: "rejected", reply: refused(), want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerForget, "attempts 1"}},
+		{name: "rejected", reply: refused(), want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerLettered, "attempts 1"}},
 		{name: "rejected, not repeatable", typ: createType, reply: refused(),
-			want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerForget, "attempts 1"}},
+			want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerLettered, "attempts 1"}},
 		{name: "rejected after an ambiguous attempt: the id stays known", reply: refused(), history: wasAmbiguous,
 			want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerUnknown, "attempts 2 ambiguous"}},
 		{name: "rejected as a probe: the world is well, the event is not", reply: refused(), probe: true,
-			want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerForget, "attempts 1"}},
+			want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerLettered, "attempts 1"}},
 		{name: "rejected in a storm: waits with the others", reply: refused(), storm: true,
 			want: verdict{NotSettled, "", WaitGate, 0, ledgerRelease, "attempts 0"}},
 
@@ -107,10 +107,10 @@ func TestVerdict(t *testing.T) {
 		{name: "session after another key passed, again", reply: sessionDead(), tried: true, history: retry.History{Spared: 1},
 			want: verdict{NotSettled, "", WaitRetry, 2 * time.Second, ledgerFailed, "attempts 0 spared 2"}},
 		{name: "session after another key passed, three times", reply: sessionDead(), tried: true, history: retry.History{Spared: 2},
-			want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerForget, "attempts 1 spared 2"}},
+			want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerLettered, "attempts 1 spared 2"}},
 		{name: "misconfigured", reply: misconfigured(), want: verdict{NotSettled, "", WaitGate, 0, ledgerRelease, "attempts 0"}},
 		{name: "misconfigured after another key passed, three times", typ: createType, reply: misconfigured(), tried: true,
-			history: retry.History{Spared: 2}, want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerForget, "attempts 1 spared 2"}},
+			history: retry.History{Spared: 2}, want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerLettered, "attempts 1 spared 2"}},
 		{name: "misconfigured, three times, after an ambiguous attempt", reply: misconfigured(), tried: true,
 			history: retry.History{Spared: 2, Ambiguous: true},
 			want:    verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerUnknown, "attempts 1 ambiguous spared 2"}},
@@ -131,7 +131,7 @@ func TestVerdict(t *testing.T) {
 
 		// giving up needs all three
 		{name: "attempts, time and witness: exhausted", reply: unreachable(), history: exhaustible, witness: true, active: time.Second,
-			want: verdict{DeadLettered, event.ReasonRetriesExhausted, "", 0, ledgerForget, "attempts 3"}},
+			want: verdict{DeadLettered, event.ReasonRetriesExhausted, "", 0, ledgerLettered, "attempts 3"}},
 		{name: "exhausted and ambiguous", reply: broken(), history: exhaustible, witness: true, active: time.Second,
 			want: verdict{DeadLettered, event.ReasonRetriesExhausted, "", 0, ledgerUnknown, "attempts 3 ambiguous"}},
 		{name: "no witness: goes on at the longest interval", reply: unreachable(), history: exhaustible, active: time.Hour,
@@ -144,7 +144,7 @@ func TestVerdict(t *testing.T) {
 		// the platform could not read the parameters
 		{name: "a parse code once", reply: parseCode(), want: verdict{NotSettled, "", WaitRetry, time.Second, ledgerFailed, "attempts 0 parse-retried"}},
 		{name: "a parse code twice", reply: parseCode(), history: retry.History{ParseRetried: true},
-			want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerForget, "attempts 1 parse-retried"}},
+			want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerLettered, "attempts 1 parse-retried"}},
 		{name: "a parse code twice in a storm: waits with the others", reply: parseCode(), history: retry.History{ParseRetried: true}, storm: true,
 			want: verdict{NotSettled, "", WaitGate, 0, ledgerRelease, "attempts 0 parse-retried"}},
 

@@ -11,4 +11,5 @@ type History struct {
 	Ambiguous     bool          // one of them may have run
 	Spared        int           // tries made after another key had passed where this event had been refused
 	ParseRetried  bool          // the one retry of an isp parse code was used
+	Lettered      string        // the record of this id whose clean dead letter is acknowledged, and why; empty: none
 }
