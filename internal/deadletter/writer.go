@@ -50,13 +50,21 @@ func (w *Writer) Write(ctx context.Context, l consumer.Letter) error {
 	if l.Record.Partition < partitions {
 		partition = l.Record.Partition
 	}
-	letter := Envelope(l, w.options.Group, w.options.Version)
-	if l.Reason == event.ReasonOversized || letter.Size() > w.options.MaxBytes {
-		letter = Reference(letter, l.Record, w.options.MaxBytes)
+	whole := Envelope(l, w.options.Group, w.options.Version)
+	letter := whole
+	if l.Reason == event.ReasonOversized || whole.Size() > w.options.MaxBytes {
+		letter = Reference(whole, l.Record, w.options.MaxBytes)
 	}
 	err = w.producer.Write(ctx, w.options.Topic, partition, letter)
-	if err != nil && errors.Is(err, w.options.TooLarge) && letter.Value != nil {
-		err = w.producer.Write(ctx, w.options.Topic, partition, Reference(letter, l.Record, w.options.MaxBytes))
+	// The broker may take less than the configuration says: then without the value, then without key and headers.
+	for _, limit := range [...]int{w.options.MaxBytes, 0} {
+		if err == nil || !errors.Is(err, w.options.TooLarge) {
+			break
+		}
+		if smaller := Reference(whole, l.Record, limit); smaller.Size() < letter.Size() {
+			letter = smaller
+			err = w.producer.Write(ctx, w.options.Topic, partition, letter)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("dead letter of %s/%d at offset %d: %w", l.Record.Topic, l.Record.Partition, l.Record.Offset, err)

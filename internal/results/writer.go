@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/toprelay/worker/internal/consumer"
 	"github.com/toprelay/worker/internal/event"
@@ -20,6 +21,14 @@ type Producer interface {
 	// Write returns nil after all in-sync replicas have the record. A negative partition is chosen by the record's key.
 	Write(ctx context.Context, topic string, partition int, r event.Record) error
 }
+
+const (
+	// maxText bounds each text of a result, in bytes, and maxReply the reply: an id of a megabyte must not make a record that
+	// no broker takes, because nothing is committed past an event without its result.
+	maxText  = 1024
+	maxReply = 256 << 10
+	maxTrace = 4 << 10 // of each trace header
+)
 
 // Options say where results go.
 type Options struct {
@@ -71,13 +80,13 @@ func (w *Writer) Write(ctx context.Context, r consumer.Result) error {
 
 func (w *Writer) record(r consumer.Result) (event.Record, error) {
 	reply := json.RawMessage(r.Reply)
-	if len(reply) == 0 {
+	if len(reply) == 0 || len(reply) > maxReply {
 		reply = json.RawMessage("null")
 	}
 	value, err := json.Marshal(data{
-		EventID: r.EventID, EventSource: r.EventSource, EventType: r.EventType, Account: r.Account, Key: r.Key,
-		Outcome: r.Outcome, Reason: r.Reason, Method: r.Method, Code: r.Code, SubCode: r.SubCode, Message: r.Message,
-		RequestID: r.RequestID, Attempts: r.Attempts, Reply: reply,
+		EventID: cut(r.EventID), EventSource: cut(r.EventSource), EventType: cut(r.EventType), Account: cut(r.Account),
+		Key: cut(r.Key), Outcome: r.Outcome, Reason: r.Reason, Method: r.Method, Code: cut(r.Code), SubCode: cut(r.SubCode),
+		Message: cut(r.Message), RequestID: cut(r.RequestID), Attempts: r.Attempts, Reply: reply,
 	})
 	if err != nil {
 		return event.Record{}, err
@@ -92,13 +101,25 @@ func (w *Writer) record(r consumer.Result) (event.Record, error) {
 		{Key: "content-type", Value: []byte("application/json")},
 	}
 	for _, name := range []string{"traceparent", "tracestate"} {
-		if value, ok := r.Record.Header(name); ok {
+		if value, ok := r.Record.Header(name); ok && len(value) <= maxTrace {
 			headers = append(headers, event.Header{Key: name, Value: value})
 		}
 	}
-	key := []byte(r.Key)
+	key := []byte(cut(r.Key))
 	if r.Key == "" {
-		key = r.Record.Key
+		key = r.Record.Key[:min(len(r.Record.Key), maxText)]
 	}
 	return event.Record{Key: key, Value: value, Headers: headers, Time: now}, nil
+}
+
+// cut shortens s to at most maxText bytes, between characters.
+func cut(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	n := maxText
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
 }
