@@ -144,7 +144,7 @@ func TestKillTheBroker(t *testing.T) {
 	t.Cleanup(func() { exec.Command(script, "stop", dir).Run() })
 	topic := newTopicAt(t, addr, 2)
 	c := newClientTo(t, addr)
-	w, s := newWriter(t, c), newSource(t, c, SourceConfig{Group: topic, Topics: []string{topic}, SessionTimeout: 6 * time.Second})
+	w, s := newWriter(t, c), newSource(t, c, SourceConfig{Group: topic, Topics: []string{topic}, SessionTimeout: 3 * time.Second})
 	for i := range 10 {
 		if err := w.Write(t.Context(), topic, 0, event.Record{Value: fmt.Appendf(nil, "%d", i)}); err != nil {
 			t.Fatal(err)

@@ -203,7 +203,7 @@ func TestCommitOfAMemberThatWasPutOutIsRefused(t *testing.T) {
 func TestDrainOutlastsTheSession(t *testing.T) {
 	t.Parallel()
 	topic := newTopic(t, 1)
-	cfg := SourceConfig{Group: topic, Topics: []string{topic}, SessionTimeout: 6 * time.Second, RebalanceTimeout: 30 * time.Second}
+	cfg := SourceConfig{Group: topic, Topics: []string{topic}, SessionTimeout: 3 * time.Second, HeartbeatInterval: 300 * time.Millisecond, RebalanceTimeout: 30 * time.Second}
 	a, b := newSource(t, newClient(t), cfg), newSource(t, newClient(t), cfg)
 	ga := nextGeneration(t, a)
 	joined := make(chan struct{})

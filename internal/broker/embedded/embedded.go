@@ -7,9 +7,13 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 )
+
+// minSession lets tests see a dead member's session end soon. Kafka's default is 6 s.
+const minSession = time.Second
 
 // Topic is a topic to create where it does not exist yet.
 type Topic struct {
@@ -54,7 +58,10 @@ func Start(o Options) (*Broker, error) {
 		}
 		return advertised{ln, addr}, nil
 	}
-	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.ClusterID("toprelay-embedded"), kfake.ListenFn(listen)}
+	opts := []kfake.Opt{
+		kfake.NumBrokers(1), kfake.ClusterID("toprelay-embedded"), kfake.ListenFn(listen),
+		kfake.GroupMinSessionTimeout(minSession),
+	}
 	if o.DataDir != "" {
 		opts = append(opts, kfake.DataDir(o.DataDir), kfake.SyncWrites())
 	}
