@@ -115,24 +115,3 @@ func TestBan(t *testing.T) {
 		})
 	}
 }
-
-// TestBanSurvivesARestart: a worker that starts anew knows of the ban and makes no call before its end.
-func TestBanSurvivesARestart(t *testing.T) {
-	t.Parallel()
-	const seconds = 3
-	r := newRelay(t, setup{})
-	r.gateway.faults(simulator.Fault{Match: simulator.Match{Method: logistics.method}, Action: simulator.Action{BanSeconds: seconds}})
-	e := logistics.event(1)
-	r.publish(e)
-	r.start()
-	r.awaitLog(`"msg":"paused"`, 1)
-	r.stop()
-	r.start()
-	r.publish(delivery.event(1))
-	r.await(2)
-	r.stop()
-	r.expect(r.audit(claims{restarted: true}), map[string]int{"logistics delivered": 1, "delivery delivered": 1})
-	if calls := of(r.gateway.log(), byMark(e.mark)); len(calls) != 2 {
-		t.Errorf("%d calls of one event that met one ban: the second worker did not know of it", len(calls))
-	}
-}

@@ -74,6 +74,12 @@ func (g *gateway) shut() {
 	g.server = nil
 }
 
+// release cuts the calls that are under way.
+func (g *gateway) release() {
+	g.shut()
+	g.open()
+}
+
 func (g *gateway) faults(faults ...simulator.Fault) {
 	g.t.Helper()
 	if err := g.sim.SetFaults(faults); err != nil {

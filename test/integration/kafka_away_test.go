@@ -73,7 +73,7 @@ func TestKafkaAwayLater(t *testing.T) {
 	kafka := newOwnBroker(t)
 	r := newRelay(t, setup{broker: kafka.door.addr, noTopics: true})
 	kafka.start(r.status(), r.work(), r.dead())
-	r.configure("kafka.session_timeout=6s", "kafka.heartbeat_interval=200ms")
+	r.configure("kafka.session_timeout=3s", "kafka.heartbeat_interval=500ms")
 	r.start()
 	for _, k := range kinds {
 		r.publish(k.event(1), k.event(2))

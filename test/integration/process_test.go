@@ -72,24 +72,29 @@ func (p *process) wait() int {
 	return p.code
 }
 
-// checkLog: all but the last line, which says why it ends, is JSON with a level and a message.
+// checkLog: all is JSON lines with a level and a message, but for the error with which it may end.
 func (p *process) checkLog() {
 	p.r.t.Helper()
-	text := strings.TrimSuffix(p.log.String(), "\n")
-	all := strings.Split(text, "\n")
+	text, _, _ := strings.Cut(p.log.String(), errorPrefix)
+	all := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 	for i, line := range all {
 		var e entry
 		err := json.Unmarshal([]byte(line), &e)
-		last := i == len(all)-1 && strings.HasPrefix(line, "worker run: ")
-		if cutOff := i == len(all)-1 && p.code == -1; !last && !cutOff && (err != nil || e.text("msg") == "" || e.text("level") == "") {
+		cutOff := i == len(all)-1 && p.code == -1
+		if line != "" && !cutOff && (err != nil || e.text("msg") == "" || e.text("level") == "") {
 			p.r.t.Errorf("a log line that is no JSON with level and msg: %s", line)
 		}
 	}
 }
 
-// last is the last line of the log: why a process ended that did not drain.
+const errorPrefix = "worker run: "
+
+// last is the error with which the process ended, or the last line of its log.
 func (p *process) last() string {
 	text := strings.TrimSuffix(p.log.String(), "\n")
+	if i := strings.Index(text, errorPrefix); i >= 0 {
+		return text[i:]
+	}
 	return text[strings.LastIndexByte(text, '\n')+1:]
 }
 

@@ -72,7 +72,7 @@ func TestSIGTERM(t *testing.T) {
 func TestSIGTERMTwice(t *testing.T) {
 	t.Parallel()
 	r := newRelay(t, setup{})
-	r.configure("top.timeout=60s", "consumer.drain_timeout=90s", "kafka.rebalance_timeout=100s", "kafka.session_timeout=6s")
+	r.configure("top.timeout=60s", "consumer.drain_timeout=90s", "kafka.rebalance_timeout=100s", "kafka.session_timeout=3s", "kafka.heartbeat_interval=500ms")
 	r.gateway.faults(simulator.Fault{Action: simulator.Action{Delay: patience}})
 	e := logistics.event(1)
 	r.publish(e)
@@ -115,7 +115,7 @@ func TestSIGKILL(t *testing.T) {
 	t.Parallel()
 	const concurrency, kills = 8, 2
 	r := newRelay(t, setup{})
-	r.configure(fmt.Sprintf("consumer.concurrency=%d", concurrency), "kafka.session_timeout=6s", "kafka.heartbeat_interval=500ms")
+	r.configure(fmt.Sprintf("consumer.concurrency=%d", concurrency), "kafka.session_timeout=3s", "kafka.heartbeat_interval=500ms")
 	r.gateway.faults(simulator.Fault{Match: simulator.Match{Every: 1}, Action: simulator.Action{Delay: 10e6}})
 	n := r.publishLoad(6, 10)
 	r.sampleCommits()

@@ -180,3 +180,14 @@ func (r *relay) alter(topic, name, value string) {
 	}
 	r.must(err)
 }
+
+// forgetCommits deletes the group, which has no members.
+func (r *relay) forgetCommits() error {
+	req := kmsg.NewPtrDeleteGroupsRequest()
+	req.Groups = []string{r.name}
+	resp, err := req.RequestWith(r.ctx(), r.other())
+	if err == nil && resp.Groups[0].ErrorCode != 0 {
+		err = fmt.Errorf("delete group %s: error %d", r.name, resp.Groups[0].ErrorCode)
+	}
+	return err
+}
