@@ -153,8 +153,10 @@ func TestIdleConnectionsThatWereClosed(t *testing.T) {
 	for i := range calls {
 		r := client.Call(t.Context(), testAccount(), create, Payload{Params: []Param{{"comment", fmt.Sprint(i)}}})
 		// Between the two ends of a closing connection a request may be written and lost: that is ambiguous, never
-		// repeated.
-		if r.Class != ClassOK && (r.Class != ClassAmbiguous || !r.Written) {
+		// repeated. Or net/http sees the end first and gives up: then nothing was written, and the reply says so.
+		lost := r.Class == ClassAmbiguous && r.Written && !r.NothingRan
+		spared := r.Class == ClassTransient && !r.Written && r.NothingRan
+		if r.Class != ClassOK && !lost && !spared {
 			t.Fatalf("call %d: %+v", i, r)
 		}
 		if r.Class == ClassOK {

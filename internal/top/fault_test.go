@@ -145,8 +145,9 @@ func TestReplyFaults(t *testing.T) {
 			if strings.HasPrefix(c.says, "no reply within") {
 				timeout = 300 * time.Millisecond
 			}
-			client := testClient(t, Options{Gateway: address, Timeout: timeout})
 			for i, repeatable := range []bool{true, false} {
+				// A client of its own: it must not find the connection that the gateway is about to close.
+				client := testClient(t, Options{Gateway: address, Timeout: timeout})
 				typ := withRepeatable(typeOf(t, "top.logisticsorder.status.v1"), repeatable)
 				r := client.Call(t.Context(), testAccount(), typ, Payload{Params: []Param{{"comment", "x"}}})
 				want := ClassTransient
