@@ -157,7 +157,7 @@ func (a *App) connect(context.Context) error {
 
 func (a *App) makeGate(ctx context.Context) error {
 	a.gate = retry.NewGate(gateOptions(a.config, a.catalogue, a.log, a.registry))
-	return a.keepPauses(ctx)
+	return a.keepGate(ctx)
 }
 
 func (a *App) makeCaller(ctx context.Context) error {

@@ -41,28 +41,35 @@ func openLedger(ctx context.Context, c *config.Config, log *slog.Logger, reg pro
 	return l, nil
 }
 
-// pausesState is the name under which the ledger keeps the gate's pauses.
-const pausesState = "gate.pauses"
+// gateState is the name under which the ledger keeps what the gate must not forget over a restart.
+const gateState = "gate"
 
-// keepPauses restores the bans of the platform that a former process saw, and keeps those of this one.
-func (a *App) keepPauses(ctx context.Context) error {
-	value, ok, err := a.ledger.GetState(ctx, pausesState)
+// kept is what the ledger keeps of the gate: bans of the platform, and what is left of the limits.
+type kept struct {
+	Pauses []retry.Pause `json:"pauses"`
+	Limits []retry.Limit `json:"limits"`
+}
+
+// keepGate restores the bans and limits that a former process knew, and keeps those of this one.
+func (a *App) keepGate(ctx context.Context) error {
+	value, ok, err := a.ledger.GetState(ctx, gateState)
 	if err != nil {
-		return fmt.Errorf("reading the pauses from the ledger: %w", err)
+		return fmt.Errorf("reading the bans and limits from the ledger: %w", err)
 	}
 	if ok {
-		var pauses []retry.Pause
-		if err := json.Unmarshal(value, &pauses); err != nil {
-			a.log.Warn("the stored pauses cannot be read; bans of the platform are found out anew", "error", err.Error())
+		var k kept
+		if err := json.Unmarshal(value, &k); err != nil {
+			a.log.Warn("the stored bans and limits cannot be read; they are found out anew", "error", err.Error())
 		} else {
-			a.gate.Restore(pauses)
+			a.gate.Restore(k.Pauses)
+			a.gate.RestoreLimits(k.Limits)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		a.savePauses(ctx, string(value))
+		a.saveGate(ctx, string(value))
 	}()
 	a.onStop(func() {
 		cancel()
@@ -71,22 +78,25 @@ func (a *App) keepPauses(ctx context.Context) error {
 	return nil
 }
 
-// savePauses writes the pauses to the ledger when they have changed, until ctx ends.
-func (a *App) savePauses(ctx context.Context, saved string) {
+// saveGate writes bans and limits to the ledger when they have changed, each second and a last time when ctx ends, which
+// is after the worker has drained.
+func (a *App) saveGate(ctx context.Context, saved string) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
-	for {
+	for running := true; running; {
 		select {
 		case <-ctx.Done():
-			return
+			running = false
 		case <-ticker.C:
 		}
-		value, err := json.Marshal(a.gate.Pauses())
+		value, err := json.Marshal(kept{a.gate.Pauses(), a.gate.Limits()})
 		if err != nil || string(value) == saved {
 			continue
 		}
-		if err := a.ledger.PutState(ctx, pausesState, value); err == nil { // else the next tick tries again
+		writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		if err := a.ledger.PutState(writing, gateState, value); err == nil { // else the next tick tries again
 			saved = string(value)
 		}
+		cancel()
 	}
 }

@@ -36,7 +36,7 @@ func newPartition(a Assignment) *partition {
 func (w *Worker) fetch(ctx context.Context, g Generation, p *partition) {
 	next := p.window.next // only this loop moves it
 	consumed := w.metrics.consumed.WithLabelValues(p.Topic)
-	for w.room(ctx, p) {
+	for w.room(ctx, g, p) {
 		batch, err := g.Fetch(ctx, p.TopicPartition, next)
 		switch {
 		case ctx.Err() != nil:
@@ -55,9 +55,12 @@ func (w *Worker) fetch(ctx context.Context, g Generation, p *partition) {
 		if batch.Skipped > 0 {
 			w.metrics.skippedOffsets.WithLabelValues(p.Topic, "transaction").Add(float64(batch.Skipped))
 		}
+		w.schedule.mu.Lock()
+		p.end = batch.End // now, because a bound may hold the loop below for long, and the lag must show that
+		w.schedule.mu.Unlock()
 		now := time.Now()
 		for i := range batch.Records {
-			if i > 0 && !w.room(ctx, p) {
+			if i > 0 && !w.room(ctx, g, p) {
 				return
 			}
 			it := w.decode(p, batch.Records[i], now)
@@ -67,13 +70,13 @@ func (w *Worker) fetch(ctx context.Context, g Generation, p *partition) {
 		next = batch.Next
 		w.schedule.mu.Lock()
 		p.window.advance(next)
-		p.end = batch.End
 		w.schedule.mu.Unlock()
 	}
 }
 
-// room waits until a bound lets p fetch on.
-func (w *Worker) room(ctx context.Context, p *partition) bool {
+// room waits until a bound lets p fetch on. While it waits for long it asks for the end of the log now and then, so that
+// the lag goes on being true.
+func (w *Worker) room(ctx context.Context, g Generation, p *partition) bool {
 	if ctx.Err() != nil {
 		return false
 	}
@@ -82,7 +85,28 @@ func (w *Worker) room(ctx context.Context, p *partition) bool {
 		defer w.schedule.mu.Unlock()
 		return p.window.span()
 	}
-	return w.bounds.room(ctx, p, span, func(cause string) { w.stall(p, cause) })
+	before := ""
+	return w.bounds.room(ctx, p, span, func(cause string) {
+		if cause != "" && cause == before {
+			w.lookAtEnd(ctx, g, p)
+		}
+		before = cause
+		w.stall(p, cause)
+	})
+}
+
+// lookAtEnd fetches at the end of the log for the sake of the end alone; what it brings is fetched again in its turn.
+func (w *Worker) lookAtEnd(ctx context.Context, g Generation, p *partition) {
+	w.schedule.mu.Lock()
+	end := p.end
+	w.schedule.mu.Unlock()
+	batch, err := g.Fetch(ctx, p.TopicPartition, end)
+	if err != nil {
+		return // the fetch loop meets it too, and says so
+	}
+	w.schedule.mu.Lock()
+	p.end = max(p.end, batch.End)
+	w.schedule.mu.Unlock()
 }
 
 // trouble is the kind of a trouble that one partition has alone.

@@ -108,7 +108,8 @@ func (w *Worker) failed(it *item, permit *retry.Permit, out Outcome, h retry.His
 	failedAt(&h, now)
 	it.history = h
 	out.History = h
-	if policy.Exhausted(h, permit.Witness(before)) {
+	// One attempt is no evidence: there is no time between two, in which another key could have passed.
+	if policy.Exhausted(h, !before.IsZero() && permit.Witness(before)) {
 		out.give(event.ReasonRetriesExhausted, fmt.Sprintf("gave up after %d attempts since %s while others of its method passed; the last: %s",
 			h.Attempts, h.FirstFailedAt.UTC().Format(time.RFC3339), w.words(it, reply)))
 		out.step = ledgerLettered
