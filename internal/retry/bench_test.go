@@ -13,13 +13,13 @@ func BenchmarkAdmitDone(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			g := NewGate(Options{
 				Rate: r, Registerer: prometheus.NewRegistry(), Methods: map[string]MethodOptions{
-					update: {Repeatable: true}, sync_: {Repeatable: true}, create: {},
+					update: {Repeatable: true}, syncing: {Repeatable: true}, create: {},
 				}})
 			keys := make([]string, 2000)
 			for i := range keys {
 				keys[i] = "order-" + strconv.Itoa(i)
 			}
-			scopes := []Scope{at("a", update), at("b", sync_)}
+			scopes := []Scope{at("a", update), at("b", syncing)}
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				p, _ := g.Admit(scopes[i%2], keys[i%len(keys)])

@@ -31,7 +31,7 @@ func TestBreakerOpensOnFailuresInARow(t *testing.T) {
 		w.call(s, "k", failed)
 		w.refused(s, "k", ReasonBreakerOpen, 15*time.Second, false)
 		w.refused(at("b", update), "k", ReasonBreakerOpen, 15*time.Second, false) // one for the method
-		w.ok(at("a", sync_), "k")
+		w.ok(at("a", syncing), "k")
 	})
 }
 
@@ -189,6 +189,9 @@ func TestBreakerProbes(t *testing.T) {
 			w.refused(s, "k2", ReasonBreakerOpen, 15*time.Second, false)
 			time.Sleep(15*time.Second + 1)
 			w.refused(s, "k1", ReasonBreakerOpen, time.Second, true)
+			if got := time.Until(w.NextChange()).Round(time.Millisecond); got != time.Second {
+				t.Fatalf("next change in %v, want the end of the grace", got)
+			}
 			w.call(s, "k2", failed)
 			time.Sleep(16*time.Second + 1)
 			w.call(s, "k2", failed) // nobody else waits

@@ -309,6 +309,10 @@ func TestWitnessMustComeBeforeTheAttempt(t *testing.T) {
 		if p = w.must(s, "k1"); !p.Witness(lastEnd) {
 			t.Fatal("k2 has had a conclusive reply")
 		}
+		p.Done(ok)
+		if !w.Witness(s, "k1", lastEnd) || !w.Witness(s, "k2", lastEnd) {
+			t.Fatal("both have had one: each is the other's witness")
+		}
 		// Each key's own replies are no witness for it, whoever was last.
 		w.ok(s, "k1")
 		mark := time.Now()
@@ -317,7 +321,7 @@ func TestWitnessMustComeBeforeTheAttempt(t *testing.T) {
 		if w.Witness(s, "k1", mark) || !w.Witness(s, "k2", mark) {
 			t.Fatal("only k1 has passed")
 		}
-		if w.Witness(at("b", update), "k2", mark) || w.Witness(at("a", sync_), "k2", mark) {
+		if w.Witness(at("b", update), "k2", mark) || w.Witness(at("a", syncing), "k2", mark) {
 			t.Fatal("another account's or method's reply is no witness")
 		}
 	})

@@ -27,7 +27,7 @@ func TestRejectionStorm(t *testing.T) {
 			t.Fatalf("log:\n%s", w.logs)
 		}
 		w.ok(at("b", update), "k") // only this account and method
-		w.ok(at("a", sync_), "k")
+		w.ok(at("a", syncing), "k")
 		for i := range 5 {
 			w.refused(s, "k", ReasonRejectionStorm, time.Minute, false)
 			time.Sleep(time.Minute)

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	update = "tmall.servicecenter.workcard.logisticsorder.update"
-	sync_  = "taobao.logistics.provider.work.order.sync"
-	create = "tmall.servicecenter.spserviceorder.create"
+	update  = "tmall.servicecenter.workcard.logisticsorder.update"
+	syncing = "taobao.logistics.provider.work.order.sync"
+	create  = "tmall.servicecenter.spserviceorder.create"
 )
 
 // world is a gate with what a test needs around it.
@@ -32,7 +32,7 @@ func newWorld(t *testing.T, o Options) *world {
 	t.Helper()
 	w := &world{t: t, registry: prometheus.NewPedanticRegistry(), logs: new(bytes.Buffer)}
 	if o.Methods == nil {
-		o.Methods = map[string]MethodOptions{update: {Repeatable: true}, sync_: {Repeatable: true}, create: {}}
+		o.Methods = map[string]MethodOptions{update: {Repeatable: true}, syncing: {Repeatable: true}, create: {}}
 	}
 	o.Logger = slog.New(slog.NewTextHandler(w.logs, nil))
 	o.Registerer = w.registry
@@ -142,17 +142,6 @@ func throttled(l Level, wait time.Duration) Report {
 	return Report{Kind: KindThrottled, Level: l, Wait: wait, Detail: "7 accesscontrol"}
 }
 
-func TestDoneTwiceGivesOneSlotBack(t *testing.T) {
-	in(t, Options{Concurrency: 1}, func(t *testing.T, w *world) {
-		s := at("a", update)
-		p := w.must(s, "k1")
-		p.Done(ok)
-		p.Done(ok)
-		w.must(s, "k2")
-		w.refused(s, "k3", ReasonConcurrency, 0, false)
-	})
-}
-
 func TestChangedIsSignalledOnceForManyRefusals(t *testing.T) {
 	in(t, Options{Concurrency: 1}, func(t *testing.T, w *world) {
 		s := at("a", update)
@@ -202,7 +191,7 @@ func TestConcurrentUse(t *testing.T) {
 	for n := range 8 {
 		wg.Go(func() {
 			for i := range 500 {
-				s := at(fmt.Sprint("a", i%3), []string{update, sync_}[i%2])
+				s := at(fmt.Sprint("a", i%3), []string{update, syncing}[i%2])
 				p, _ := g.Admit(s, fmt.Sprint(n))
 				if p != nil {
 					p.Done(Report{Kind: Kind(i % 5), Level: LevelAccountMethod, Wait: time.Microsecond})

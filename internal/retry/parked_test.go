@@ -77,7 +77,7 @@ func TestParkedKeyTriesByItself(t *testing.T) {
 // level, and no other key may have passed in between.
 func TestSecondKeyPausesTheScope(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
-		s, sameAccount, other := at("a", update), at("a", sync_), at("b", update)
+		s, sameAccount, other := at("a", update), at("a", syncing), at("b", update)
 		w.call(s, "k1", misconfigured(LevelAppKey))
 		w.call(s, "k2", misconfigured(LevelAccountMethod)) // another level
 		w.call(other, "k3", misconfigured(LevelAppKey))    // another app key
@@ -201,6 +201,7 @@ func TestSecretChanged(t *testing.T) {
 		}
 		w.call(at("c", update), "k1", misconfigured(LevelMethod))
 		w.call(at("d", update), "k2", misconfigured(LevelMethod)) // a method without a gateway: no secret mends it
+		w.SecretChanged("c")
 		w.refused(s, "k3", ReasonMisconfigured, 30*time.Second, false)
 		time.Sleep(30 * time.Second)
 		w.ok(at("c", update), "k3")

@@ -1,7 +1,6 @@
 package retry
 
 import (
-	"fmt"
 	"testing"
 	"time"
 )
@@ -11,8 +10,8 @@ func TestBanPausesExactlyItsScope(t *testing.T) {
 	a, b := at("a", update), at("b", update)
 	shared := Scope{Account: "c", AppKey: a.AppKey, Method: update} // another account of a's app key
 	scopes := map[string]Scope{
-		"a update": a, "a sync": at("a", sync_), "b update": b, "b sync": at("b", sync_),
-		"c update": shared, "c sync": {Account: "c", AppKey: a.AppKey, Method: sync_},
+		"a update": a, "a sync": at("a", syncing), "b update": b, "b sync": at("b", syncing),
+		"c update": shared, "c sync": {Account: "c", AppKey: a.AppKey, Method: syncing},
 	}
 	for level, paused := range map[Level][]string{
 		LevelAppKey:        {"a update", "a sync", "c update", "c sync"},
@@ -56,7 +55,7 @@ func TestBanEndsToTheMoment(t *testing.T) {
 		}
 		time.Sleep(60*time.Second - 1)
 		w.refused(s, "k1", ReasonThrottled, 0, false) // 1 ns rounds to 0
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		w.ok(s, "k1")
 	})
 }
@@ -104,7 +103,7 @@ func TestBanWithoutSeconds(t *testing.T) {
 		})
 	}
 	in(t, Options{}, func(t *testing.T, w *world) { // a bubble starts at 2000-01-01T00:00:00Z, 08:00 in GMT+8
-		s, day := at("a", update), at("a", sync_)
+		s, day := at("a", update), at("a", syncing)
 		w.call(s, "k1", throttled(LevelAppKey, 0))
 		if until := w.Pauses()[0].Until; time.Until(until) != 16*time.Hour {
 			t.Fatalf("the ban ends at %v, want the end of the day in GMT+8", until)
@@ -141,43 +140,13 @@ func TestBanWithoutSeconds(t *testing.T) {
 	})
 }
 
-// After a pause: one call in flight, then 2, 4 … until there is no limit; only conclusive replies let it grow.
-func TestRampAfterAPause(t *testing.T) {
-	in(t, Options{Concurrency: 16}, func(t *testing.T, w *world) {
-		s := at("a", update)
-		hanging, ending := w.must(s, "hangs from before"), w.must(s, "ends in the ramp")
-		w.call(s, "k", throttled(LevelMethod, time.Second))
-		time.Sleep(time.Second)
-		for _, step := range []struct {
-			limit   int
-			outcome Report
-		}{{1, failed}, {1, ok}, {2, rejected}, {4, ok}, {8, ok}} {
-			var permits []*Permit
-			for range step.limit {
-				permits = append(permits, w.must(s, "k"))
-			}
-			ending.Done(ok) // was not admitted by the ramp: makes no room in it
-			w.refused(s, "k", ReasonRamp, 0, false)
-			w.ok(at("a", sync_), "other method") // the ramp is the scope's
-			for _, p := range permits {
-				p.Done(step.outcome)
-			}
-		}
-		for range 14 { // one slot hangs, one is kept for the other method
-			w.must(s, "k")
-		}
-		w.refused(s, "k", ReasonConcurrency, 0, false)
-		hanging.Done(ok)
-	})
-}
-
 // A pause of one account leaves the others alone, however long it lasts.
 func TestSessionPauseLeavesOthersAlone(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
 		bad, good := at("a", update), at("b", update)
 		w.call(bad, "k", Report{Kind: KindSession, Level: LevelAccount, Immediate: true, Detail: "27"})
 		for range 100 {
-			w.refused(at("a", sync_), "k", ReasonSession, 30*time.Second, false)
+			w.refused(at("a", syncing), "k", ReasonSession, 30*time.Second, false)
 			w.ok(good, "k")
 		}
 	})
@@ -296,45 +265,6 @@ func TestLateRepliesDoNotMoveAPause(t *testing.T) {
 	})
 }
 
-// What spends no attempt of an event: a probe, and a call that fails while its scope is held, even if it was sent before.
-func TestFreeFailures(t *testing.T) {
-	in(t, Options{}, func(t *testing.T, w *world) {
-		s := at("a", update)
-		late := w.must(s, "late")
-		for i := range 4 {
-			if w.must(s, fmt.Sprint(i)).Done(failed).Free {
-				t.Fatalf("failure %d is free with a closed breaker", i)
-			}
-		}
-		if !w.must(s, "4").Done(failed).Free {
-			t.Fatal("the failure that opens the breaker spends an attempt")
-		}
-		if !late.Done(failed).Free {
-			t.Fatal("a failure under an open breaker spends an attempt")
-		}
-		time.Sleep(time.Until(w.NextChange()))
-		if !w.must(s, "5").Done(failed).Free {
-			t.Fatal("a probe spends an attempt")
-		}
-	})
-	in(t, Options{}, func(t *testing.T, w *world) {
-		s, other := at("a", update), at("a", sync_)
-		p1, p2 := w.must(s, "k1"), w.must(other, "k1")
-		w.call(s, "k2", throttled(LevelMethod, time.Minute))
-		if !p1.Done(failed).Free || p2.Done(failed).Free {
-			t.Fatal("want the failure in the banned scope free, and the other one counted")
-		}
-		w.call(other, "parked", session(LevelAccountMethod))
-		if w.must(other, "k3").Done(failed).Free {
-			t.Fatal("a parked key makes the failures of others free")
-		}
-		time.Sleep(30 * time.Second)
-		if !w.must(other, "parked").Done(failed).Free {
-			t.Fatal("a parked key's own try spends an attempt")
-		}
-	})
-}
-
 // Two pauses of one scope: the call that probes both must be due for both, and passes for both.
 func TestTwoPausesOfOneScope(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
@@ -349,62 +279,6 @@ func TestTwoPausesOfOneScope(t *testing.T) {
 		w.ok(s, "k3")
 		if left := w.Pauses(); len(left) != 0 {
 			t.Fatalf("still paused: %+v", left)
-		}
-	})
-}
-
-// The clock of a scope stands still exactly while a pause holds it, also when nobody looks.
-func TestActiveTime(t *testing.T) {
-	in(t, Options{}, func(t *testing.T, w *world) {
-		s, other := at("a", update), at("a", sync_)
-		if w.Active(s) != 0 || w.Active(other) != 0 {
-			t.Fatal("a clock starts at 0")
-		}
-		time.Sleep(time.Minute)
-		p1, p2 := w.must(s, "k1"), w.must(s, "k2")
-		p1.Done(throttled(LevelMethod, 10*time.Second))
-		p2.Done(throttled(LevelAppKeyMethod, 30*time.Second)) // overlaps
-		time.Sleep(10 * time.Second)
-		if got := w.Active(s); got != time.Minute {
-			t.Fatalf("active %v while paused, want 1m", got)
-		}
-		time.Sleep(10 * time.Minute)
-		if got := w.Active(s); got != 10*time.Minute+40*time.Second {
-			t.Fatalf("active %v, want 10m40s: 30 s of 11m10s were paused", got)
-		}
-		if got := w.Active(other); got != 11*time.Minute+10*time.Second {
-			t.Fatalf("active %v of another method, want 11m10s", got)
-		}
-		w.call(s, "k1", session(LevelAccount))
-		time.Sleep(time.Second)
-		if got := w.Active(s); got != 10*time.Minute+41*time.Second {
-			t.Fatalf("active %v, want 10m41s: a parked key holds no scope", got)
-		}
-		// A scope that is seen first while it is paused.
-		w.call(other, "k1", Report{Kind: KindSession, Level: LevelAccount, Immediate: true})
-		fresh := at("a", create)
-		time.Sleep(time.Hour)
-		if got := w.Active(fresh); got != 0 {
-			t.Fatalf("active %v of a scope that was born paused", got)
-		}
-	})
-}
-
-func TestActiveTimeOfABreaker(t *testing.T) {
-	in(t, Options{}, func(t *testing.T, w *world) {
-		s := at("a", update)
-		w.Active(s)
-		trip(w, s)
-		time.Sleep(time.Hour)
-		p := w.must(s, "k1")
-		time.Sleep(10 * time.Second) // half-open
-		if got := w.Active(s); got != 0 {
-			t.Fatalf("active %v with an open breaker", got)
-		}
-		p.Done(ok)
-		time.Sleep(time.Second)
-		if got := w.Active(s); got != time.Second {
-			t.Fatalf("active %v a second after it closed", got)
 		}
 	})
 }

@@ -59,7 +59,7 @@ func TestInvariants(t *testing.T) {
 func drawOptions(rt *rapid.T) Options {
 	o := Options{
 		Concurrency: rapid.IntRange(1, 20).Draw(rt, "concurrency"),
-		Methods:     map[string]MethodOptions{update: {Repeatable: true}, sync_: {Repeatable: true, Concurrency: 2}, create: {}},
+		Methods:     map[string]MethodOptions{update: {Repeatable: true}, syncing: {Repeatable: true, Concurrency: 2}, create: {}},
 		FuseKeys:    rapid.IntRange(2, 5).Draw(rt, "fuse"),
 	}
 	if rapid.Bool().Draw(rt, "limited") {
@@ -73,7 +73,7 @@ func newRun(o Options, seed uint64, reached map[string]int) *run {
 		gate: NewGate(o), random: rand.New(rand.NewPCG(seed, 0)), options: o, started: time.Now(), mood: KindSuccess, reached: reached,
 		calls: make(map[bucketKey][]time.Time), bans: make(map[placeKey]time.Time), active: make(map[Scope]time.Duration),
 	}
-	for _, method := range []string{update, sync_, create} {
+	for _, method := range []string{update, syncing, create} {
 		r.scopes = append(r.scopes, at("a", method), at("b", method), Scope{Account: "c", AppKey: "app-a", Method: method})
 	}
 	return r

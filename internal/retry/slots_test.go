@@ -7,8 +7,8 @@ import (
 )
 
 func TestConcurrency(t *testing.T) {
-	methods := map[string]MethodOptions{update: {Repeatable: true}, sync_: {Repeatable: true, Concurrency: 3}, create: {}}
-	for method, want := range map[string]int{update: 10, sync_: 3, create: 4, "not configured": 4} {
+	methods := map[string]MethodOptions{update: {Repeatable: true}, syncing: {Repeatable: true, Concurrency: 3}, create: {}}
+	for method, want := range map[string]int{update: 10, syncing: 3, create: 4, "not configured": 4} {
 		t.Run(method, func(t *testing.T) {
 			in(t, Options{Concurrency: 10, Methods: methods}, func(t *testing.T, w *world) {
 				var last *Permit
@@ -26,7 +26,7 @@ func TestConcurrency(t *testing.T) {
 // The bulkhead: a method whose calls hang cannot take the last slots of the others that are in use.
 func TestBulkhead(t *testing.T) {
 	in(t, Options{Concurrency: 64}, func(t *testing.T, w *world) {
-		hangs, other, third := at("a", update), at("a", sync_), at("a", create)
+		hangs, other, third := at("a", update), at("a", syncing), at("a", create)
 		w.ok(other, "k")
 		w.ok(third, "k")
 		taken := 0
@@ -52,7 +52,7 @@ func TestBulkhead(t *testing.T) {
 	})
 	in(t, Options{Concurrency: 64}, func(t *testing.T, w *world) { // a share that is in use is not kept a second time
 		for i := range 4 {
-			w.must(at("a", sync_), fmt.Sprint(i))
+			w.must(at("a", syncing), fmt.Sprint(i))
 		}
 		for i := range 60 {
 			w.must(at("a", update), fmt.Sprint(i))

@@ -13,8 +13,8 @@ import (
 func TestBansSurviveARestart(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
 		a := at("a", update)
-		w.call(at("b", sync_), "k1", Report{Kind: KindSession, Level: LevelAccount, Immediate: true, Detail: "27"})
-		w.call(at("d", sync_), "k1", throttled(LevelMethod, time.Minute))
+		w.call(at("b", syncing), "k1", Report{Kind: KindSession, Level: LevelAccount, Immediate: true, Detail: "27"})
+		w.call(at("d", syncing), "k1", throttled(LevelMethod, time.Minute))
 		w.call(at("c", update), "k1", throttled(LevelAppKey, 0)) // the end is a guess: probed
 		w.call(a, "k1", throttled(LevelAppKeyMethod, time.Hour))
 		time.Sleep(5 * time.Minute)
@@ -23,8 +23,8 @@ func TestBansSurviveARestart(t *testing.T) {
 		next.Restore(through(t, w.Pauses()))
 		next.refused(a, "k", ReasonThrottled, 55*time.Minute, false)
 		next.refused(at("c", update), "k", ReasonThrottled, 5*time.Minute, false)
-		next.ok(at("b", sync_), "k") // a session pause has no end: its first call finds out
-		next.ok(at("d", sync_), "k") // over
+		next.ok(at("b", syncing), "k") // a session pause has no end: its first call finds out
+		next.ok(at("d", syncing), "k") // over
 		if got := time.Until(next.NextChange()); got != 5*time.Minute {
 			t.Fatalf("next change in %v, want 5m", got)
 		}
@@ -64,7 +64,7 @@ func through[T any](t *testing.T, v T) (out T) {
 func TestPausesAsJSON(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
 		w.call(at("b", update), "k1", Report{Kind: KindSession, Level: LevelAccount, Immediate: true, Detail: "27 expired"})
-		w.call(at("a", sync_), "k1", throttled(LevelAppKey, time.Hour))
+		w.call(at("a", syncing), "k1", throttled(LevelAppKey, time.Hour))
 		text, err := json.Marshal(w.Pauses())
 		if err != nil {
 			t.Fatal(err)
@@ -115,7 +115,7 @@ func TestReleaseOfABan(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {
 		s := at("a", update)
 		w.call(s, "k", throttled(LevelMethod, time.Hour))
-		w.call(at("a", sync_), "k", throttled(LevelMethod, 2*time.Hour))
+		w.call(at("a", syncing), "k", throttled(LevelMethod, 2*time.Hour))
 		if !w.Release(LevelMethod, s, ReasonThrottled) {
 			t.Fatal("not released")
 		}
