@@ -61,6 +61,6 @@ func kafkaError(cfg *config.Config, err error) error {
 	if err == nil || errors.As(err, &coded) || !broker.IsUnreachable(err) {
 		return err
 	}
-	return withCode(exitUnreachable, fmt.Errorf("Kafka does not answer at %s: %w; check kafka.brokers or --brokers",
+	return withCode(exitUnreachable, fmt.Errorf("no answer from Kafka at %s: %w; check kafka.brokers or --brokers",
 		strings.Join(cfg.Kafka.Brokers, ", "), err))
 }

@@ -194,7 +194,8 @@ func splitEvent(text []byte) (eventParts, *lineProblem) {
 		}
 		envelope = append(envelope, `"specversion":"1.0"`...)
 	}
-	p.envelope = append(envelope, '}')
+	envelope = append(envelope, '}')
+	p.envelope = envelope
 	return p, nil
 }
 

@@ -134,7 +134,7 @@ func (r *logReader) batch(b *batchInfo) error {
 	}
 	// Past the batch's last offset, whatever records it has left: an emptied batch must not be fetched for ever.
 	r.out.Next = max(r.out.Next, b.last+1)
-	keep := b.attributes&attributeControl == 0 && !(b.attributes&attributeTransactional != 0 && r.open[b.producer])
+	keep := b.attributes&attributeControl == 0 && (b.attributes&attributeTransactional == 0 || !r.open[b.producer])
 	if keep {
 		const smallest = 7 // bytes of a record
 		r.out.Records = slices.Grow(r.out.Records, min(b.count, len(records)/smallest))

@@ -48,7 +48,7 @@ func (b wireBatch) bytes() []byte {
 	if codec := compress.Compression(b.attributes & attributeCompression); codec != compress.None {
 		var packed bytes.Buffer
 		w := codec.Codec().NewWriter(&packed)
-		w.Write(records)
+		_, _ = w.Write(records) // what is read back says whether it worked
 		w.Close()
 		records = packed.Bytes()
 	}
@@ -278,7 +278,7 @@ func FuzzReadLog(f *testing.F) {
 	f.Add(wireBatch{attributes: int16(compress.Gzip), offsets: []int64{0, 1}, key: []byte("k")}.bytes())
 	f.Fuzz(func(t *testing.T, log []byte) {
 		if len(log) >= batchHeader { // with a right checksum, to get behind it
-			size := min(len(log), batchPrefix+int(uint32(binary.BigEndian.Uint32(log[8:]))))
+			size := min(len(log), batchPrefix+int(binary.BigEndian.Uint32(log[8:])))
 			if size >= batchHeader {
 				binary.BigEndian.PutUint32(log[batchCRC:], crc32.Checksum(log[batchCRC+4:size], castagnoli))
 			}

@@ -74,7 +74,7 @@ type answer struct {
 	err   error
 }
 
-func (*answer) ApiKey() protocol.ApiKey { return protocol.Fetch }
+func (*answer) ApiKey() protocol.ApiKey { return protocol.Fetch } //nolint:revive // kafka-go's interface has this name
 
 // Prepare is told the version that kafka-go and the broker have agreed upon, 11 at most.
 func (x *exchange) Prepare(version int16) { x.version = version }

@@ -266,7 +266,7 @@ func TestWritesDoNotWaitBehindFetches(t *testing.T) {
 		fetches.Go(func() {
 			started <- struct{}{}
 			for ctx.Err() == nil {
-				c.Fetch(ctx, consumer.TopicPartition{Topic: topic, Partition: p}, 0)
+				_, _ = c.Fetch(ctx, consumer.TopicPartition{Topic: topic, Partition: p}, 0)
 			}
 		})
 	}

@@ -236,7 +236,7 @@ func TestCloseDoesNotWaitForAJoin(t *testing.T) {
 	waiting := make(chan struct{})
 	go func() {
 		defer close(waiting)
-		b.Next(ctx)
+		_, _ = b.Next(ctx)
 	}()
 	ended(t, ga) // the other one is in its join
 	cancel()

@@ -62,7 +62,7 @@ func (r *run) tokens() {
 // problems parts what is wrong with the configuration into what concerns a file with a secret, and all else.
 func (r *run) problems() (ofFiles, others config.Problems) {
 	if r.catalogueErr != nil {
-		return nil, nil
+		return nil, nil //nolint:nilerr // that error has a line of its own
 	}
 	var all config.Problems
 	errors.As(r.Config.Validate(r.catalogue), &all)

@@ -87,13 +87,6 @@ func (c *claims) lock(k key) *shard {
 	return s
 }
 
-// drop removes e, unless a successor has its place.
-func (s *shard) drop(e *entry) {
-	if s.entries[e.key] == e {
-		delete(s.entries, e.key)
-	}
-}
-
 // succeed puts a new claim in the place of e, whose deadline has passed. What e knew of the row stays true. The token of
 // e is worthless from here on.
 func (s *shard) succeed(e *entry, token uint64, r consumer.ClaimRequest) *entry {
@@ -103,17 +96,5 @@ func (s *shard) succeed(e *entry, token uint64, r consumer.ClaimRequest) *entry 
 		abandoned: e.abandoned || !r.Repeatable, // a claim found without a result (contract 7, promise 5)
 	}
 	s.entries[e.key] = n
-	return n
-}
-
-// len counts the entries.
-func (c *claims) len() int {
-	n := 0
-	for i := range c.shards {
-		s := &c.shards[i]
-		s.Lock()
-		n += len(s.entries)
-		s.Unlock()
-	}
 	return n
 }

@@ -1,16 +1,14 @@
 package dedup
 
 import (
-	"context"
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/toprelay/worker/internal/consumer"
-	"github.com/toprelay/worker/internal/retry"
 )
 
 // sqliteError is an error as the driver gives it.
@@ -120,6 +118,51 @@ func TestErrorsThatBreak(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestQueuedBehindAnErrorThatBreaks: what waited while the error happened is not tried on a store in doubt.
+func TestQueuedBehindAnErrorThatBreaks(t *testing.T) {
+	s, f := faultyStore(t)
+	var ops []*write
+	for _, id := range []string{"a", "b"} {
+		c := mustClaim(t, s, repeatable(id), consumer.AnswerMine)
+		op, err := s.beginCompletion(opDelivered, keyOf(idOf(id)), c.Token, row{state: stateDelivered})
+		must(t, err)
+		ops = append(ops, op)
+	}
+	f.fail("commit", sqliteError(extendedIOSync))
+	reached, open := f.hold("commit")
+	must(t, s.write(t.Context(), ops[0]))
+	<-reached // with its error in hand
+	f.fail("commit", nil)
+	must(t, s.write(t.Context(), ops[1]))
+	open()
+	for i, op := range ops {
+		<-op.done
+		if !errors.Is(op.err, ErrBroken) {
+			t.Errorf("write %d: %v, want ErrBroken", i, op.err)
+		}
+	}
+}
+
+// TestBrokenStoreIsLeftToTheNextProcess: closing it would let SQLite move a log into the file that may be damaged.
+func TestBrokenStoreIsLeftToTheNextProcess(t *testing.T) {
+	s, f := faultyStore(t)
+	deliver(t, s, "before")
+	f.fail("commit", sqliteError(extendedIOSync))
+	if err := s.PutState(t.Context(), "x", nil); !errors.Is(err, ErrBroken) {
+		t.Fatalf("PutState: %v, want ErrBroken", err)
+	}
+	log, err := os.ReadFile(s.path + "-wal")
+	must(t, err)
+	must(t, s.Close())
+	if after, err := os.ReadFile(s.path + "-wal"); err != nil || !bytes.Equal(log, after) {
+		t.Errorf("Close changed the write-ahead log: %v", err)
+	}
+	if _, err := Open(t.Context(), Options{Path: s.path, LockWait: -1}); !errors.Is(err, ErrLocked) {
+		t.Errorf("Open: %v, want ErrLocked", err)
+	}
+	mustClaim(t, openAt(t, crashed(t, s), Options{}), repeatable("before"), consumer.AnswerDelivered)
 }
 
 func TestReadErrorBreaks(t *testing.T) {
@@ -248,6 +291,13 @@ func TestErrorsThatPass(t *testing.T) {
 				b := mustClaim(t, s, once("b"), consumer.AnswerMine) // nothing of the failed claim was left
 				must(t, s.Delivered(t.Context(), idOf("b"), b.Token, contentNo(1), nil))
 				must(t, s.Healthy())
+				must(t, s.do(t.Context(), false, func(w *writer) error {
+					lost, err := w.conn.int1("SELECT count(*) FROM ledger WHERE scope NOT IN (SELECT id FROM scope)")
+					if err == nil && lost > 0 {
+						err = fmt.Errorf("%d rows belong to a method that was rolled back", lost)
+					}
+					return err
+				}))
 				again := openAt(t, crashed(t, s), Options{})
 				mustClaim(t, again, repeatable("a"), consumer.AnswerMine)
 				mustClaim(t, again, once("b"), consumer.AnswerDelivered)
@@ -273,168 +323,6 @@ func TestFullDiskMakesClaimsDurable(t *testing.T) {
 	must(t, s.Release(t.Context(), idOf("b"), b.Token))
 	if n := s.entries.Load(); n != 0 {
 		t.Errorf("%d entries: the released claim left a row", n)
-	}
-}
-
-// TestCancelledClaimIsGivenBack: a caller that goes away while its claim is being written leaves nothing behind.
-func TestCancelledClaimIsGivenBack(t *testing.T) {
-	for _, before := range []retry.History{{}, someHistory(2)} {
-		s, f := faultyStore(t)
-		if before.Attempts > 0 {
-			c := mustClaim(t, s, once("a"), consumer.AnswerMine)
-			must(t, s.Failed(t.Context(), idOf("a"), c.Token, before))
-		}
-		reached, open := f.hold("commit")
-		ctx, cancel := context.WithCancel(t.Context())
-		failed := make(chan error, 1)
-		go func() {
-			_, err := s.Claim(ctx, once("a"))
-			failed <- err
-		}()
-		<-reached
-		mustClaim(t, s, once("a"), consumer.AnswerBusy)
-		cancel()
-		if err := <-failed; !errors.Is(err, context.Canceled) {
-			t.Errorf("Claim: %v, want context.Canceled", err)
-		}
-		open()
-		must(t, s.PutState(t.Context(), "x", nil)) // after the claim's group and what followed it
-		must(t, s.PutState(t.Context(), "x", nil))
-		// Also on the disk: the next process finds no claim without a result.
-		again := openAt(t, crashed(t, s), Options{})
-		for _, s := range []*SQLite{s, again} {
-			if c := mustClaim(t, s, once("a"), consumer.AnswerMine); c.History != before {
-				t.Errorf("history %+v, want %+v", c.History, before)
-			}
-		}
-	}
-}
-
-// TestCancelledLookupIsGivenBack: the same while the row is being read.
-func TestCancelledLookupIsGivenBack(t *testing.T) {
-	s, f := faultyStore(t)
-	reached, open := f.hold("read")
-	ctx, cancel := context.WithCancel(t.Context())
-	first, second := make(chan error, 1), make(chan error, 1)
-	go func() {
-		_, err := s.Claim(ctx, repeatable("a"))
-		first <- err
-	}()
-	<-reached
-	go func() { // waits for the lookup of the first, and must then do its own
-		c, err := s.Claim(t.Context(), repeatable("a"))
-		if err == nil && c.Answer != consumer.AnswerMine {
-			err = fmt.Errorf("answer %s", answerName(c.Answer))
-		}
-		second <- err
-	}()
-	cancel()
-	if err := <-first; !errors.Is(err, context.Canceled) {
-		t.Errorf("the first Claim: %v, want context.Canceled", err)
-	}
-	open()
-	if err := <-second; err != nil {
-		t.Errorf("the second Claim: %v", err)
-	}
-}
-
-// TestCancelledResultIsStillRecorded: what was queued is carried out, and the claim is over.
-func TestCancelledResultIsStillRecorded(t *testing.T) {
-	s, f := faultyStore(t)
-	c := mustClaim(t, s, repeatable("a"), consumer.AnswerMine)
-	reached, open := f.hold("commit")
-	ctx, cancel := context.WithCancel(t.Context())
-	failed := make(chan error, 1)
-	go func() { failed <- s.Delivered(ctx, idOf("a"), c.Token, contentNo(1), nil) }()
-	<-reached
-	if err := s.Delivered(t.Context(), idOf("a"), c.Token, contentNo(1), nil); !errors.Is(err, errCompleting) {
-		t.Errorf("a second result beside the first: %v", err)
-	}
-	cancel()
-	if err := <-failed; !errors.Is(err, context.Canceled) {
-		t.Errorf("Delivered: %v, want context.Canceled", err)
-	}
-	open()
-	must(t, s.PutState(t.Context(), "x", nil))
-	must(t, s.PutState(t.Context(), "x", nil))
-	mustClaim(t, s, repeatable("a"), consumer.AnswerDelivered)
-}
-
-// TestBusyWhileTheResultIsWritten: a deadline that passes in the meantime lets nobody in.
-func TestBusyWhileTheResultIsWritten(t *testing.T) {
-	f, clock := newFaults(), newClock()
-	s := openAt(t, ledgerPath(t), Options{Now: clock.Now, seams: seams{fault: f.at}})
-	c := mustClaim(t, s, repeatable("a"), consumer.AnswerMine)
-	reached, open := f.hold("commit")
-	done := make(chan error, 1)
-	go func() { done <- s.Delivered(t.Context(), idOf("a"), c.Token, contentNo(1), nil) }()
-	<-reached
-	clock.advance(2 * lease)
-	if busy := mustClaim(t, s, repeatable("a"), consumer.AnswerBusy); !busy.BusyUntil.After(clock.Now()) {
-		t.Errorf("busy until %v at %v: the caller would ask again without a pause", busy.BusyUntil, clock.Now())
-	}
-	open()
-	must(t, <-done)
-	mustClaim(t, s, repeatable("a"), consumer.AnswerDelivered)
-}
-
-// TestCloseCarriesOutWhatIsQueued: results that were handed over before Close are durable after it.
-func TestCloseCarriesOutWhatIsQueued(t *testing.T) {
-	s, f := faultyStore(t)
-	reached, open := f.hold("commit")
-	const n = 20
-	for i := range n {
-		r := repeatable(fmt.Sprint(i))
-		c := mustClaim(t, s, r, consumer.AnswerMine)
-		op, err := s.beginCompletion(opDelivered, keyOf(r.Key), c.Token, row{state: stateDelivered})
-		must(t, err)
-		must(t, s.write(t.Context(), op))
-	}
-	<-reached // the writer has the first of them, the others wait
-	closed := make(chan error, 1)
-	go func() { closed <- s.Close() }()
-	<-s.closing
-	open()
-	must(t, <-closed)
-	again := openAt(t, s.path, Options{})
-	for i := range n {
-		mustClaim(t, again, repeatable(fmt.Sprint(i)), consumer.AnswerDelivered)
-	}
-}
-
-// TestCloseHasABound: a disk that does not answer holds nobody.
-func TestCloseHasABound(t *testing.T) {
-	f := newFaults()
-	s, err := Open(t.Context(), Options{Path: ledgerPath(t), CloseTimeout: time.Millisecond, seams: seams{fault: f.at}})
-	must(t, err)
-	c := mustClaim(t, s, repeatable("a"), consumer.AnswerMine)
-	reached, open := f.hold("commit")
-	done := make(chan error, 1)
-	go func() { done <- s.Delivered(t.Context(), idOf("a"), c.Token, contentNo(1), nil) }()
-	<-reached
-	if err := s.Close(); err == nil {
-		t.Error("Close of a disk that does not answer: no error")
-	}
-	open()
-	must(t, <-done)
-	<-s.shut
-	mustClaim(t, openAt(t, s.path, Options{}), repeatable("a"), consumer.AnswerDelivered)
-}
-
-func TestFullQueueWaitsForItsContext(t *testing.T) {
-	s, _ := faultyStore(t)
-	full := make(chan int)
-	ctx, cancel := context.WithCancel(t.Context())
-	failed := make(chan error, 1)
-	go func() { failed <- queue(ctx, s, full, 1) }()
-	cancel()
-	if err := <-failed; !errors.Is(err, context.Canceled) {
-		t.Errorf("queue: %v, want context.Canceled", err)
-	}
-	go func() { failed <- queue(t.Context(), s, full, 1) }()
-	must(t, s.Close())
-	if err := <-failed; !errors.Is(err, ErrClosed) {
-		t.Errorf("queue: %v, want ErrClosed", err)
 	}
 }
 

@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/toprelay/worker/internal/consumer"
 	"github.com/toprelay/worker/internal/retry"
-	"pgregory.net/rapid"
 )
 
 // modelID is what a ledger must know of one id, in the plainest words. Whether it is repeatable belongs to its method.
@@ -212,6 +213,9 @@ func TestOneHolderAtATime(t *testing.T) {
 			s := st.open(t, Options{Now: clock.Now, seams: seams{pragmas: fast}})
 			var added [4]atomic.Int64
 			must(t, callers(32, 8000, func(i int) error {
+				if i%50 == 0 {
+					clock.advance(lease) // for all at once
+				}
 				n := i % len(added)
 				r := repeatable(fmt.Sprint(n))
 				c, err := s.Claim(t.Context(), r)
@@ -219,8 +223,7 @@ func TestOneHolderAtATime(t *testing.T) {
 					return err
 				}
 				switch i % 11 {
-				case 0:
-					clock.advance(lease) // for all at once
+				case 0: // holds it until it runs out
 				case 1:
 					err = s.Release(t.Context(), r.Key, c.Token)
 				default:

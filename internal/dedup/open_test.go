@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/toprelay/worker/internal/consumer"
 )
 
@@ -239,7 +240,7 @@ func TestLogSaysWhatAnOperatorNeeds(t *testing.T) {
 		}
 	}
 	must(t, s.Close())
-	for words, times := range map[string]int{"no room": 1, "has room again": 1, "until the worker is restarted": 1, "order-4711": 0} {
+	for words, times := range map[string]int{"no room": 1, "has room again": 1, "the ledger stopped": 1, "order-4711": 0} {
 		if n := strings.Count(out.String(), words); n != times {
 			t.Errorf("%q is logged %d times, want %d:\n%s", words, n, times, out.String())
 		}

@@ -207,6 +207,19 @@ func TestSweepDeletesAHistoryUnderAClaim(t *testing.T) {
 	mustClaim(t, s, repeatable("delivered"), consumer.AnswerDelivered)
 }
 
+// TestSweepLeavesClaimsWithoutAResult: only a result ends the doubt, however old it is.
+func TestSweepLeavesClaimsWithoutAResult(t *testing.T) {
+	clock := newClock()
+	s := openAt(t, ledgerPath(t), Options{Now: clock.Now})
+	mustClaim(t, s, once("a"), consumer.AnswerMine)
+	deliver(t, s, "b") // an old neighbour that goes
+	s = openAt(t, crashed(t, s), Options{Now: clock.Now})
+	clock.advance(2 * DefaultRetention)
+	must(t, s.sweep(t.Context()))
+	mustClaim(t, s, repeatable("b"), consumer.AnswerMine)
+	mustClaim(t, s, once("a"), consumer.AnswerAbandoned)
+}
+
 // TestSweepMistrustsAClockFarAhead: a machine that starts with a wrong clock does not forget everything.
 func TestSweepMistrustsAClockFarAhead(t *testing.T) {
 	c := newClock()
@@ -240,7 +253,12 @@ func TestCheckpointMovesTheLogIntoTheFile(t *testing.T) {
 	}
 	<-moved
 	<-moved
-	must(t, s.do(t.Context(), false, func(*writer) error { return nil })) // the writer has finished its part
+	must(t, s.do(t.Context(), false, func(w *writer) error { // comes after the writer's part
+		if w.pages > 64 {
+			return fmt.Errorf("%d pages are still counted after the checkpoint", w.pages)
+		}
+		return nil
+	}))
 	info, err := os.Stat(s.path)
 	must(t, err)
 	if info.Size() < 4*pageSize {

@@ -109,8 +109,9 @@ func (s *SQLite) start() {
 	go func() {
 		running.Wait()
 		close(s.ended)
-		s.upkeep.finish()
-		s.closeErr = s.closeFiles()
+		if s.broken.Load() == nil {
+			s.closeErr = s.closeFiles()
+		}
 		close(s.shut)
 	}()
 }
@@ -134,7 +135,8 @@ func (s *SQLite) Healthy() error {
 
 // Close carries out what is queued, moves the write-ahead log into the file and gives it free. Every later operation
 // fails with ErrClosed. Where the disk does not answer within Options.CloseTimeout it gives up and leaves the file locked
-// until the process ends.
+// until the process ends. So it does with a broken store: SQLite would move the log into the file without looking at its
+// checksums, and the log may be what was lost; the next process checks it.
 func (s *SQLite) Close() (err error) {
 	s.once.Do(func() {
 		s.unregister()
@@ -151,7 +153,7 @@ func (s *SQLite) Close() (err error) {
 	return err
 }
 
-// closeFiles closes what Open opened, in the opposite order.
+// closeFiles closes what Open opened, in the opposite order. SQLite empties the write-ahead log with the last connection.
 func (s *SQLite) closeFiles() error {
 	var errs []error
 	if s.upkeep != nil {
@@ -219,7 +221,7 @@ func (s *SQLite) stopped() <-chan struct{} { return s.ended }
 // breakWith makes err the answer to every later call.
 func (s *SQLite) breakWith(err error) {
 	if s.broken.CompareAndSwap(nil, &err) {
-		s.log.Error("the ledger stopped: nothing is sent until the worker is restarted", "path", s.path, "error", err)
+		s.log.Error("the ledger stopped, and nothing is sent any more", "path", s.path, "error", err)
 	}
 }
 

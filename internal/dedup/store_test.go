@@ -2,16 +2,20 @@ package dedup
 
 import (
 	"context"
+	"database/sql/driver"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/toprelay/worker/internal/consumer"
 	"github.com/toprelay/worker/internal/retry"
-	"go.uber.org/goleak"
 )
 
 // TestMain also is the other process of the tests that need one (see process_test.go).
@@ -144,4 +148,19 @@ func deliver(t testing.TB, s consumer.Ledger, id string) {
 	t.Helper()
 	c := mustClaim(t, s, repeatable(id), consumer.AnswerMine)
 	must(t, s.Delivered(context.Background(), idOf(id), c.Token, contentNo(1), nil))
+}
+
+// plan is how SQLite carries sql out, with every parameter left open.
+func (c *conn) plan(sql string) (string, error) {
+	s, err := c.compile("EXPLAIN QUERY PLAN " + strings.ReplaceAll(sql, "?", "NULL"))
+	if err != nil {
+		return "", err
+	}
+	var steps []string
+	err = s.query(4, func(row []driver.Value) error {
+		step, _ := row[3].(string)
+		steps = append(steps, step)
+		return nil
+	})
+	return strings.Join(steps, "; "), errors.Join(err, s.close())
 }

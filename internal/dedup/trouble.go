@@ -8,8 +8,8 @@ import (
 var (
 	// ErrBroken says that the store met an error after which nobody can know what is on the disk: an input/output or
 	// fsync error (a second fsync may report success for pages that the kernel has already dropped), or a damaged file.
-	// Every later call fails until the store is opened anew.
-	ErrBroken = errors.New("the store is broken until it is opened anew")
+	// Every later call fails until a new process opens the store.
+	ErrBroken = errors.New("the store is broken until the worker is restarted")
 	// ErrFull says that the disk is full. The store goes on by itself when there is room again.
 	ErrFull = errors.New("the disk of the store is full")
 	// ErrLocked says that another process has the store open.
@@ -47,7 +47,7 @@ func codeOf(err error) int {
 // verdict puts a store error into its class: ErrFull and a file that is busy or a process short of memory leave the
 // store as it was and may pass; everything else breaks it, because going on after an error that is not understood is
 // how acknowledged writes get lost.
-func verdict(err error) (_ error, broken bool) {
+func verdict(err error) (_ error, broken bool) { //nolint:revive // the error is what is judged, broken what it means
 	switch codeOf(err) {
 	case codeFull:
 		return fmt.Errorf("%w: %w", ErrFull, err), false

@@ -150,15 +150,6 @@ func (c *conn) checkpoint(mode string) error {
 	return err
 }
 
-// finish empties the write-ahead log when the store closes and nobody else uses the file any more.
-func (u *upkeep) finish() {
-	if u.store.broken.Load() == nil {
-		if err := u.conn.checkpoint("TRUNCATE"); err != nil {
-			u.store.log.Warn("the ledger closed without emptying its write-ahead log; the next start does", "error", err)
-		}
-	}
-}
-
 // sweepStep looks at the next rows and deletes those that are too old.
 func (u *upkeep) sweepStep() error {
 	if err := u.store.usable(); err != nil {

@@ -37,13 +37,6 @@ type writer struct {
 	added   []scope
 }
 
-// task is other work on the writer's connection: in the transaction of a group, or alone between two of them.
-type task struct {
-	run   func(w *writer) error
-	alone bool
-	done  chan error
-}
-
 func newWriter(ctx context.Context, s *SQLite) (_ *writer, err error) {
 	// wal_autocheckpoint=0: SQLite would ignore an error of its own checkpoints, and run them in the way of the callers.
 	c, err := s.dial(ctx, "cache_size=-8192", "wal_autocheckpoint=0", "journal_size_limit=67108864")
@@ -312,25 +305,4 @@ func (w *writer) scopeID(s scope) (int64, error) {
 	w.scopes[s] = id
 	w.added = append(w.added, s)
 	return id, nil
-}
-
-// do runs f on the writer's connection and waits until it is durable.
-func (s *SQLite) do(ctx context.Context, alone bool, f func(w *writer) error) error {
-	t := &task{run: f, alone: alone, done: make(chan error, 1)}
-	if err := queue(ctx, s, s.tasks, t); err != nil {
-		return err
-	}
-	select {
-	case err := <-t.done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-s.writer.ended:
-	}
-	select {
-	case err := <-t.done:
-		return err
-	default:
-		return ErrClosed
-	}
 }

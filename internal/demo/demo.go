@@ -181,7 +181,9 @@ func (s *stage) close() {
 			_ = s.server.Close() // what did not finish in time is cut
 		}
 		cancel()
-		<-s.served
+		if err := <-s.served; err != nil && !errors.Is(err, http.ErrServerClosed) {
+			fmt.Fprintln(os.Stderr, "simulator:", err)
+		}
 	}
 	if s.kafka != nil {
 		s.kafka.Close()

@@ -94,10 +94,10 @@ func (rd *reader) document() (any, *Defect) {
 
 // end checks that nothing but white space follows.
 func (rd *reader) end() error {
-	switch _, err := rd.dec.ReadToken(); err {
-	case io.EOF:
+	switch _, err := rd.dec.ReadToken(); {
+	case errors.Is(err, io.EOF):
 		return nil
-	case nil:
+	case err == nil:
 		return errTrailing
 	default:
 		return err

@@ -46,7 +46,8 @@ func main() {
 		err = fmt.Errorf("unknown role %q", *role)
 	}
 	if err != nil {
+		stop()
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
+		os.Exit(1) //nolint:gocritic // stopped above
 	}
 }

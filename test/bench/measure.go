@@ -46,7 +46,7 @@ func measure(ctx context.Context, p plan) error {
 	if err != nil {
 		return err
 	}
-	defer stub.stop()
+	defer func() { _, _ = stub.stop() }()
 	addrs, err := stub.line()
 	if err != nil {
 		return err

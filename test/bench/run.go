@@ -42,7 +42,7 @@ func (b *bench) worker(ctx context.Context, r run) (g got, err error) {
 	if err != nil {
 		return g, err
 	}
-	defer kafka.stop()
+	defer func() { _, _ = kafka.stop() }()
 	addr, err := kafka.line()
 	if err != nil {
 		return g, err

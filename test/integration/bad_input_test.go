@@ -30,8 +30,7 @@ func badInput() []struct {
 		e.kind = nil
 		return e
 	}
-	var absent *ev
-	absent = value("")
+	absent := value("")
 	absent.record.Value = nil
 	structured := raw(event.Record{Key: []byte("5000"), Value: []byte(`{"specversion":"1.0","type":`), Headers: []event.Header{
 		{Key: "content-type", Value: []byte("application/cloudevents+json")},

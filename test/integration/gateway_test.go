@@ -70,7 +70,7 @@ func (g *gateway) shut() {
 		return
 	}
 	_ = g.server.Close()
-	<-g.served
+	_ = <-g.served // it was told to stop
 	g.server = nil
 }
 

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/toprelay/worker/internal/broker/embedded"
@@ -64,6 +65,18 @@ func TestKafkaAwayAtStart(t *testing.T) {
 	r.await(5)
 	r.stop()
 	r.audit(claims{})
+}
+
+// TestStopWhileKafkaIsAway: a worker that still waits for Kafka stops at once, with 0.
+func TestStopWhileKafkaIsAway(t *testing.T) {
+	t.Parallel()
+	r := newRelay(t, setup{broker: newDoor(t).addr, noTopics: true})
+	p := r.launch()
+	p.awaitLog("Kafka does not answer")
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(); code != 0 {
+		t.Errorf("exit code %d: %s", code, p.last())
+	}
 }
 
 // TestKafkaAwayLater: a broker that goes away and comes back. Meanwhile the worker is not ready, its log does not fill,

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -126,6 +125,6 @@ func (r *relay) awaitSettled(n int) {
 	r.t.Helper()
 	ok := r.log.await(r.ctx(), func(log string) bool { return strings.Count(log, `"msg":"settled"`) >= n })
 	if !ok {
-		r.t.Fatal(fmt.Sprintf("only %d of %d events were settled", strings.Count(r.log.String(), `"msg":"settled"`), n))
+		r.t.Fatalf("only %d of %d events were settled", strings.Count(r.log.String(), `"msg":"settled"`), n)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/toprelay/worker/internal/config"
 	"github.com/toprelay/worker/internal/consumer"
 	"github.com/toprelay/worker/internal/simulator"
+	"github.com/toprelay/worker/schemas"
 )
 
 const (
@@ -30,6 +31,7 @@ type setup struct {
 	results    bool                     // the worker writes results
 	apps       map[string]simulator.App // default: appKey alone
 	shut       bool                     // the gateway does not listen yet
+	catalogue  *schemas.Catalogue       // of the gateway; default: the five APIs
 }
 
 // relay is one worker with all around it: a gateway, topics and a group of its own.
@@ -77,7 +79,7 @@ func newRelay(t *testing.T, s setup) *relay {
 			t.Logf("the worker's log:\n%s", shorten(r.log.String()))
 		}
 	})
-	r.gateway = newGateway(t, simulator.Options{Apps: s.apps})
+	r.gateway = newGateway(t, simulator.Options{Apps: s.apps, Catalogue: s.catalogue})
 	if !s.shut {
 		r.gateway.open()
 	}

@@ -78,15 +78,3 @@ func (r *relay) end(u *run) {
 		r.t.Errorf("the worker did not stop")
 	}
 }
-
-// exit waits until the worker ends by itself, and returns its error.
-func (r *relay) exit() error {
-	r.t.Helper()
-	select {
-	case <-r.run.done:
-		return r.run.err
-	case <-time.After(patience):
-		r.t.Fatal("the worker did not end")
-		return nil
-	}
-}

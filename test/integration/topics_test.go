@@ -93,19 +93,6 @@ func (r *relay) letters() []event.Record {
 	return r.read(r.dead())
 }
 
-// awaitLetters polls until the dead-letter topic holds n letters, and returns them.
-func (r *relay) awaitLetters(n int) []event.Record {
-	r.t.Helper()
-	var all []event.Record
-	r.until(fmt.Sprintf("there are %d dead letters", n), func() error {
-		if all = r.letters(); len(all) < n {
-			return fmt.Errorf("there are %d", len(all))
-		}
-		return nil
-	})
-	return all
-}
-
 // lag is what the group has not committed of the consumed topics.
 func (r *relay) lag() int64 {
 	r.t.Helper()

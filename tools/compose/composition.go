@@ -14,7 +14,15 @@ type Composition struct {
 	Project *types.Project
 	Images  []*Image // in the order of the Dockerfile
 	scratch string   // folder for the file systems of services
-	made    int
+
+	containers map[string]*Container
+	configured map[string]configured
+}
+
+// configured is what came of reading the configuration of a service.
+type configured struct {
+	settings *Settings
+	err      error
 }
 
 // Load reads the docker-compose.yml in the folder dir as Docker Compose does, its rules for consistency included. The file
@@ -29,7 +37,10 @@ func Load(ctx context.Context, dir string, images []*Image, scratch string) (*Co
 	if err != nil {
 		return nil, err
 	}
-	return &Composition{Project: project, Images: images, scratch: scratch}, nil
+	return &Composition{
+		Project: project, Images: images, scratch: scratch,
+		containers: map[string]*Container{}, configured: map[string]configured{},
+	}, nil
 }
 
 // image is the image of a service of ours, nil where it is not built here.
@@ -57,8 +68,11 @@ func (c *Composition) service(name string) (types.ServiceConfig, error) {
 	return s, nil
 }
 
-// container lays out the file system of a service of ours in a folder of its own.
+// container lays out the file system of a service of ours in a folder of its own, once.
 func (c *Composition) container(name string) (*Container, error) {
+	if made, ok := c.containers[name]; ok {
+		return made, nil
+	}
 	s, err := c.service(name)
 	if err != nil {
 		return nil, err
@@ -67,7 +81,37 @@ func (c *Composition) container(name string) (*Container, error) {
 	if m == nil {
 		return nil, fmt.Errorf("service %s is not built from a stage of the Dockerfile", name)
 	}
-	c.made++
-	root := filepath.Join(c.scratch, fmt.Sprintf("%d-%s", c.made, name))
-	return newContainer(s, m, root)
+	made, err := newContainer(s, m, filepath.Join(c.scratch, name))
+	if err != nil {
+		return nil, err
+	}
+	c.containers[name] = made
+	return made, nil
+}
+
+// settings is the configuration that a service of ours would have, read once.
+func (c *Composition) settings(ctx context.Context, name string) (*Settings, error) {
+	if known, ok := c.configured[name]; ok {
+		return known.settings, known.err
+	}
+	container, err := c.container(name)
+	if err != nil {
+		return nil, err
+	}
+	s, err := container.settings(ctx)
+	c.configured[name] = configured{s, err}
+	return s, err
+}
+
+// does says whether a service of ours runs the command: run, simulator, topics.
+func (c *Composition) does(s types.ServiceConfig, command string) bool {
+	m := c.image(s)
+	if m == nil {
+		return false
+	}
+	args := m.Cmd
+	if len(s.Command) > 0 {
+		args = s.Command
+	}
+	return len(args) > 0 && args[0] == command
 }

@@ -26,7 +26,7 @@ func (r *rules) health(ctx context.Context) {
 		if h.Timeout != nil {
 			timeout = time.Duration(*h.Timeout)
 		}
-	case r.command()[0] != "run":
+	case !r.composition.does(r.service, "run"):
 		r.problem("has the health check of the image, which asks a worker")
 		return
 	}
@@ -40,7 +40,7 @@ func (r *rules) health(ctx context.Context) {
 	r.commandLine(ctx, "health check", test[2:])
 	for _, text := range test {
 		if address := loopbackURL.FindString(text); address != "" {
-			r.loopbackAddress("health check", address)
+			r.loopbackAddress(ctx, "health check", address)
 		}
 	}
 }

@@ -57,18 +57,11 @@ func (c *Composition) listens(ctx context.Context, s types.ServiceConfig) []stri
 		}
 		return addresses
 	}
-	if len(s.Command) == 0 {
-		return nil
-	}
-	switch s.Command[0] {
-	case "simulator":
+	switch {
+	case c.does(s, "simulator"):
 		return []string{flagValue(s.Command, "--listen")}
-	case "run":
-		container, err := c.container(s.Name)
-		if err != nil {
-			return nil
-		}
-		if settings, err := container.settings(ctx); err == nil {
+	case c.does(s, "run"):
+		if settings, err := c.settings(ctx, s.Name); err == nil { // else it is reported with the service
 			return []string{settings.Ops.Listen}
 		}
 	}
@@ -121,7 +114,7 @@ func (r *rules) ports(ctx context.Context) {
 var loopbackURL = regexp.MustCompile(`https?://(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?`)
 
 // addresses looks at where the service connects to: each address must be that of a service that listens there.
-func (r *rules) addresses() {
+func (r *rules) addresses(ctx context.Context) {
 	if r.settings == nil {
 		return
 	}
@@ -129,13 +122,13 @@ func (r *rules) addresses() {
 		r.brokerAddress(address)
 	}
 	for key, gateway := range map[string]string{"top.gateway": r.settings.Top.Gateway, "qimen.outbound.gateway": r.settings.Qimen.Outbound.Gateway} {
-		r.loopbackAddress(key, gateway)
+		r.loopbackAddress(ctx, key, gateway)
 	}
 }
 
 // loopbackAddress says whether somebody in the network of a service that runs the worker listens there.
-func (r *rules) loopbackAddress(what, address string) {
-	if command := r.command(); len(command) > 0 && command[0] == "topics" {
+func (r *rules) loopbackAddress(ctx context.Context, what, address string) {
+	if r.composition.does(r.service, "topics") {
 		return // it asks no gateway
 	}
 	u, err := url.Parse(address)
@@ -144,7 +137,7 @@ func (r *rules) loopbackAddress(what, address string) {
 		return
 	}
 	network := r.composition.networkOf(r.service)
-	if !slices.ContainsFunc(r.composition.listeners(context.Background(), network), func(l listener) bool { return l.port == u.Port() }) {
+	if !slices.ContainsFunc(r.composition.listeners(ctx, network), func(l listener) bool { return l.port == u.Port() }) {
 		r.problem("%s: nothing listens on port %s in the network of %s", what, u.Port(), network)
 	}
 }
@@ -200,7 +193,7 @@ func (r *rules) order() {
 	if network := r.composition.networkOf(s); network != s.Name && !s.DependsOn[network].Restart {
 		r.problem("is in the network of %s, and is not started again with it", network)
 	}
-	if r.settings == nil || r.command()[0] != "run" {
+	if r.settings == nil || !r.composition.does(s, "run") {
 		return
 	}
 	drain, err := time.ParseDuration(r.settings.Consumer.DrainTimeout)
@@ -212,7 +205,7 @@ func (r *rules) order() {
 		r.problem("stop_grace_period must be at least consumer.drain_timeout + %s = %s", stopMargin, drain+stopMargin)
 	}
 	for _, other := range r.composition.Project.Services {
-		if len(other.Command) > 0 && other.Command[0] == "topics" && s.DependsOn[other.Name].Condition != types.ServiceConditionCompletedSuccessfully {
+		if r.composition.does(other, "topics") && s.DependsOn[other.Name].Condition != types.ServiceConditionCompletedSuccessfully {
 			r.problem("does not wait until %s has ended", other.Name)
 		}
 	}

@@ -97,7 +97,7 @@ func (r *rules) ours(ctx context.Context) {
 	r.environment(ctx)
 	r.mounts()
 	r.paths()
-	r.addresses()
+	r.addresses(ctx)
 }
 
 func (r *rules) hardened() {
@@ -158,7 +158,7 @@ func (r *rules) environment(ctx context.Context) {
 	if len(r.service.Environment) == 0 {
 		return
 	}
-	settings, err := r.container.settings(ctx)
+	settings, err := r.composition.settings(ctx, r.service.Name)
 	if err != nil {
 		r.problem("configuration: %v", err)
 		return
@@ -217,7 +217,7 @@ func (r *rules) paths() {
 
 // ledger must be on a volume that outlives the container, where the worker runs.
 func (r *rules) ledger(path string) {
-	if command := r.command(); len(command) == 0 || command[0] != "run" {
+	if !r.composition.does(r.service, "run") {
 		return
 	}
 	for _, v := range r.service.Volumes {
@@ -233,15 +233,10 @@ func (c *Composition) sameTopics(ctx context.Context) []string {
 	var of [2]string
 	for i, command := range []string{"topics", "run"} {
 		for _, name := range sortedNames(c.Project.Services) {
-			s := c.Project.Services[name]
-			if len(s.Command) == 0 || s.Command[0] != command || c.image(s) == nil {
+			if !c.does(c.Project.Services[name], command) {
 				continue
 			}
-			container, err := c.container(name)
-			if err != nil {
-				return nil // reported with the service
-			}
-			settings, err := container.settings(ctx)
+			settings, err := c.settings(ctx, name)
 			if err != nil {
 				return nil // reported with the service
 			}

@@ -1,0 +1,100 @@
+package consumer
+
+import (
+	"context"
+	"time"
+
+	"github.com/toprelay/worker/internal/retry"
+)
+
+const (
+	// leaseMargin is what a claim may last beyond the call's time-out (contract section 7, promise 5).
+	leaseMargin = 5 * time.Second
+	// recordTimeout bounds the writes that record one outcome.
+	recordTimeout = 15 * time.Second
+	ledgerRetry   = time.Second
+	writeRetry    = time.Second
+	// busyRetry is how often the id of another event's call is looked at.
+	busyRetry = 100 * time.Millisecond
+)
+
+// job is one attempt to make.
+type job struct {
+	lane   *lane
+	item   *item
+	permit *retry.Permit
+}
+
+// hand gives an attempt to a goroutine. The schedule never has more attempts under way than jobs has places.
+func (w *Worker) hand(j job) {
+	if w.idle.Add(-1) < 0 {
+		w.idle.Add(1)
+		w.workers.Go(w.work)
+	}
+	w.jobs <- j
+}
+
+// work makes attempts until the worker stops. Its goroutine is kept, with the stack that a call has grown.
+func (w *Worker) work() {
+	for j := range w.jobs {
+		w.make(j)
+		w.idle.Add(1)
+	}
+}
+
+// make makes one attempt, records its outcome, and gives the lane back.
+func (w *Worker) make(j job) {
+	ctx := *w.attempts.Load()
+	it := j.item
+	out := w.attempt(ctx, it, j.permit)
+	// What an attempt found out is recorded even where the drain's time is over.
+	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	out = w.record(recording, it, out)
+	cancel()
+	if out.Kind != NotSettled {
+		w.settled(it, out)
+	} else if w.observer != nil && out.Wait == WaitRetry && out.Called {
+		w.observer.Attempted(attempted(it, out))
+	}
+	w.schedule.finish(j.lane, out)
+}
+
+func attempted(it *item, out Outcome) Attempted {
+	return Attempted{
+		Type: it.typeLabel(), Key: it.key, Class: out.Reply.Class.String(), Code: out.Reply.Code, SubCode: out.Reply.SubCode,
+		Attempts: out.History.Attempts, Wait: time.Until(out.Until),
+	}
+}
+
+// giveBack returns a permit that was not used for a call.
+func (w *Worker) giveBack(permit *retry.Permit) {
+	if permit != nil {
+		permit.Done(retry.Report{Kind: retry.KindCancelled})
+	}
+}
+
+// noLedger is the outcome where the ledger does not answer: no calls.
+func (w *Worker) noLedger(ctx context.Context, err error) Outcome {
+	if ctx.Err() != nil {
+		return wait(WaitShutdown, time.Time{})
+	}
+	w.ledgerAway(err)
+	return wait(WaitLedger, time.Now().Add(ledgerRetry))
+}
+
+// ledgerAway stops all attempts for a moment: without the ledger there are no calls.
+func (w *Worker) ledgerAway(err error) {
+	w.trouble.report("ledger", "the ledger does not answer; no calls are made", err)
+	w.schedule.away(time.Now().Add(ledgerRetry))
+}
+
+func (w *Worker) ledgerWell() { w.trouble.over("ledger", "the ledger answers again") }
+
+// soon is when a busy id is looked at again.
+func (w *Worker) soon(until time.Time) time.Time {
+	now := time.Now()
+	if at := now.Add(busyRetry); !until.After(now) || until.After(at) {
+		return at
+	}
+	return until
+}
