@@ -157,3 +157,25 @@ func TestBoundDoesNotHoldARebalance(t *testing.T) {
 		}
 	})
 }
+
+// While a bound holds a partition its lag goes on being true, although nothing is fetched: that is when it is looked at.
+func TestLagIsTrueAtABound(t *testing.T) {
+	started(t, func(s *setup) { s.options.MaxUnsettled = 4 }, func(r *rig) {
+		r.caller.answer(func(fakeCall) top.Reply { return sessionGone() })
+		for i := range 50 {
+			r.kafka.append(part(0), status(fmt.Sprintf("e-%d", i), i))
+		}
+		r.pass(time.Second)
+		r.metric(`toprelay_partition_lag_records{partition="0",topic="orders"}`, 50)
+		for i := range 30 {
+			r.kafka.append(part(0), status(fmt.Sprintf("more-%d", i), i))
+		}
+		r.pass(2 * sayStalled)
+		r.metric(`toprelay_partition_lag_records{partition="0",topic="orders"}`, 80)
+		r.metric(`toprelay_events_consumed_total{topic="orders"}`, 2)
+		r.caller.answer(nil)
+		r.gate.SecretChanged("default")
+		r.pass(time.Minute)
+		r.want("settled", len(r.results.list()), 80)
+	})
+}

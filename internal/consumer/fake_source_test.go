@@ -134,7 +134,8 @@ type fakeGeneration struct {
 	// Guarded by kafka.mu.
 	commitErr func() error
 	fetchErr  func(tp TopicPartition, offset int64) error
-	batch     int // records in one fetch; 0: 100
+	batch     int           // records in one fetch; 0: 100
+	lingers   time.Duration // of a fetch after its context has ended
 	commits   []map[TopicPartition]int64
 	commitAt  []time.Time
 	fetches   map[TopicPartition]int
@@ -176,6 +177,7 @@ func (g *fakeGeneration) Fetch(ctx context.Context, tp TopicPartition, offset in
 		case <-grew:
 		case <-poll.C:
 		case <-ctx.Done():
+			time.Sleep(g.lingers)
 			return Batch{}, ctx.Err()
 		}
 		k.mu.Lock()

@@ -335,3 +335,22 @@ func TestLostPosition(t *testing.T) {
 		}
 	})
 }
+
+// A generation is not released before its last fetch has returned: what that brings must not come into a partition that
+// was let go.
+func TestReleaseAwaitsTheFetch(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		g := r.kafka.assign(part(0))
+		g.lingers = 2 * time.Second
+		r.start()
+		g.rebalance()
+		r.pass(1900 * time.Millisecond)
+		if g.isReleased() {
+			t.Fatal("released while a fetch was under way")
+		}
+		r.pass(200 * time.Millisecond)
+		if !g.isReleased() {
+			t.Fatal("not released after the last fetch")
+		}
+	})
+}

@@ -24,7 +24,7 @@ func TestLedgerAway(t *testing.T) {
 			t.Errorf("said %d times in 90 s", n)
 		}
 		// Each second as many ask as may be under way at once, not more.
-		if n := r.ledger.failed["claim"]; n < 90 || n > 91*(8+64) {
+		if n := r.ledger.failed["claim"]; n < 90 || n > 91*8 {
 			t.Errorf("%d claims failed in 90 s", n)
 		}
 		r.ledger.failing(nil)

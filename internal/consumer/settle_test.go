@@ -291,3 +291,33 @@ func TestClaimLostToOneThatDelivers(t *testing.T) {
 		r.want("calls", len(r.caller.all()), 1)
 	})
 }
+
+// A failed attempt whose claim ran out has nothing to give back: the event goes on with its next try.
+func TestClaimLostByAFailedAttempt(t *testing.T) {
+	started(t, nil, func(r *rig) {
+		k, _ := r.keyOf(status("e-1", 1))
+		r.caller.lasting(func(c fakeCall) time.Duration {
+			if c.n == 1 {
+				return 20 * time.Second
+			}
+			return 0
+		})
+		r.caller.answer(func(c fakeCall) top.Reply {
+			if c.n == 1 {
+				return unreachable()
+			}
+			return accepted()
+		})
+		r.produce(status("e-1", 1))
+		r.pass(16 * time.Second)
+		r.ledger.mu.Lock() // a successor takes over, and gives up at once
+		r.ledger.rows[k].claimed, r.ledger.rows[k].token = false, 99
+		r.ledger.mu.Unlock()
+		r.pass(4500 * time.Millisecond)
+		r.metric(`toprelay_keys_waiting{reason="retry"}`, 1)
+		r.pass(time.Second)
+		r.want("settled", r.results.outcomes(), []string{"e-1 delivered"})
+		r.want("attempts", r.results.list()[0].Attempts, 2)
+		r.want("claims", r.ledger.count("claim"), 2)
+	})
+}
