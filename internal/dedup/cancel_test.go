@@ -99,6 +99,57 @@ func TestCancelledLookupIsGivenBack(t *testing.T) {
 	}
 }
 
+// TestCancelledAtTheMomentOfTheAnswer: a claim that was granted is the caller's, also where the caller was just leaving;
+// as an orphan it would be held by nobody until its deadline.
+func TestCancelledAtTheMomentOfTheAnswer(t *testing.T) {
+	s, _ := faultyStore(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 { // select takes either of two that are ready
+		e := &entry{key: keyOf(idOf("a")), repeatable: true, lease: lease}
+		lookup, claim := newRead(e, content{}), newWrite(e, writeClaim, row{})
+		s.finishRead(lookup, row{}, nil)
+		s.finishWrite(claim, nil)
+		for _, op := range []*result{&lookup.result, &claim.result} {
+			if err := s.await(ctx, e, op); err != nil || e.orphaned || len(op.done) > 0 {
+				t.Fatalf("await: %v, orphaned %v, tokens left %d", err, e.orphaned, len(op.done))
+			}
+		}
+	}
+}
+
+// TestPoolGetsNoTokens cancels callers at every moment, and then finds every operation in the pool answered by its own
+// result: one with a token left over would answer before its row was read or written.
+func TestPoolGetsNoTokens(t *testing.T) {
+	s := openAt(t, ledgerPath(t), Options{seams: seams{pragmas: fast}})
+	must(t, callers(16, 3000, func(i int) error {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		if i%3 == 0 {
+			go cancel()
+		}
+		r := repeatable(fmt.Sprint(i))
+		r.Repeatable = i%2 == 0
+		c, err := s.Claim(ctx, r)
+		if err == nil && c.Answer != consumer.AnswerMine {
+			return fmt.Errorf("claim %d: answer %d", i, c.Answer)
+		}
+		if err == nil {
+			err = s.Delivered(ctx, r.Key, c.Token, r.Content, nil)
+		}
+		if errors.Is(err, context.Canceled) {
+			return nil
+		}
+		if err == nil {
+			c, err = s.Claim(t.Context(), r)
+		}
+		if err == nil && c.Answer != consumer.AnswerDelivered {
+			err = fmt.Errorf("id %d was delivered, and then: answer %d", i, c.Answer)
+		}
+		return err
+	}))
+}
+
 // TestCancelledResultIsStillRecorded: what was queued is carried out, and the claim is over.
 func TestCancelledResultIsStillRecorded(t *testing.T) {
 	s, f := faultyStore(t)

@@ -226,12 +226,17 @@ func (l *ledger) await(ctx context.Context, e *entry, r *result) error {
 		gone = ErrClosed
 	}
 	s := l.claims.lock(e.key)
-	defer s.Unlock()
-	if r.finished { // both at once: the claim is the caller's, who will give it back
-		return nil
+	finished := r.finished
+	if !finished {
+		e.orphaned = true
 	}
-	e.orphaned = true
-	return gone
+	s.Unlock()
+	if !finished {
+		return gone
+	}
+	// Both at once: the claim is the caller's, who will give it back. The token must not stay for the next use of r.
+	<-r.done
+	return nil
 }
 
 // finishRead is called by the rows with what is stored for op.
