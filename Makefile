@@ -15,6 +15,7 @@ demo: build ## run the main job with everything embedded: Kafka, the platform's 
 	@bin/worker demo
 
 test: ## all tests with the race detector; needs Go only
+	cd tools/compose && go test -timeout 5m ./... # docker-compose.yml against the binary; a module of its own
 	go test -race -timeout 10m ./...
 
 test-kafka: ## the integration suites against a real Apache Kafka, started here; needs Java 17 and Maven

@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"regexp"
@@ -70,7 +71,9 @@ func (g *gateway) shut() {
 		return
 	}
 	_ = g.server.Close()
-	_ = <-g.served // it was told to stop
+	if err := <-g.served; !errors.Is(err, http.ErrServerClosed) {
+		g.t.Error(err)
+	}
 	g.server = nil
 }
 

@@ -24,7 +24,7 @@ type Container struct {
 
 func newContainer(s types.ServiceConfig, m *Image, root string) (*Container, error) {
 	c := &Container{Service: s, Image: m, Root: root}
-	if err := copyTree(m.Root, root, nil); err != nil {
+	if err := placeTree(m.Root, root, linkFile, nil); err != nil {
 		return nil, err
 	}
 	for _, v := range s.Volumes {

@@ -71,8 +71,24 @@ func copyFile(from, to string) error {
 	return os.Chmod(to, info.Mode().Perm()) // whatever the umask
 }
 
+// linkFile puts a file that nobody will write to at another place: binaries are large, and services many.
+func linkFile(from, to string) error {
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	return copyFile(from, to) // another file system
+}
+
 // copyTree copies what is in a folder, with its modes, and calls each with the path below to.
 func copyTree(from, to string, each func(path string)) error {
+	return placeTree(from, to, copyFile, each)
+}
+
+// placeTree makes the folders below from once more and has each file placed in them.
+func placeTree(from, to string, place func(from, to string) error, each func(path string)) error {
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -86,7 +102,7 @@ func copyTree(from, to string, each func(path string)) error {
 		}
 		target := filepath.Join(to, name)
 		if !d.IsDir() {
-			return copyFile(path, target)
+			return place(path, target)
 		}
 		info, err := d.Info()
 		if err != nil {

@@ -148,10 +148,16 @@ func (r *rules) commandLine(ctx context.Context, what string, args []string) {
 	}
 }
 
+// plainNames are the variables that are no keys within a section.
+var plainNames = []string{"TOPRELAY_CONFIG", "TOPRELAY_SCHEMAS_DIR"}
+
 // environment has the binary read the configuration that the service would have.
 func (r *rules) environment(ctx context.Context) {
-	for name := range r.service.Environment {
-		if !strings.HasPrefix(name, "TOPRELAY_") {
+	for _, name := range sortedNames(r.service.Environment) {
+		// Of names with two underscores the binary itself says which it does not know. Others it leaves alone, because
+		// Kubernetes makes such ones of the names of services.
+		key, ours := strings.CutPrefix(name, "TOPRELAY_")
+		if !ours || !strings.Contains(key, "__") && !slices.Contains(plainNames, name) {
 			r.problem("environment: the binary reads no %s", name)
 		}
 	}
