@@ -99,25 +99,32 @@ func TestLedgerIsFreedInTime(t *testing.T) {
 func TestLedgerRemoved(t *testing.T) {
 	t.Parallel()
 	r := newRelay(t, setup{})
-	r.start()
+	p := r.launch()
 	r.publish(logistics.event(1))
-	r.await(1)
+	r.awaitSettled(1)
 	r.settleAll()
-	r.must(os.Rename(filepath.Join(r.dir, "ledger.db"), filepath.Join(r.dir, "elsewhere.db")))
-	r.awaitMissing("store")
+	ledger, elsewhere := filepath.Join(r.dir, "ledger.db"), filepath.Join(r.dir, "elsewhere.db")
+	r.must(os.Rename(ledger, elsewhere))
+	p.awaitReadyz(`"store"`)
 	r.publish(logistics.event(2), delivery.event(2))
-	r.awaitLog("the ledger does not answer", 1)
-	r.scrape()
-	r.end(r.run)
+	p.awaitLog("the ledger does not answer")
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(); code != 0 {
+		t.Errorf("exit code %d: %s", code, p.last())
+	}
 	if n := len(r.gateway.log()); n != 1 {
 		t.Errorf("%d calls of a worker without its ledger", n-1)
 	}
 	if lag := r.lag(); lag != 2 {
 		t.Errorf("lag %d, want 2", lag)
 	}
-	r.must(os.Rename(filepath.Join(r.dir, "elsewhere.db"), filepath.Join(r.dir, "ledger.db")))
-	r.start()
-	r.await(2)
-	r.stop()
+	r.must(os.Rename(elsewhere, ledger))
+	q := r.launch()
+	r.awaitSettled(3)
+	r.settleAll()
+	q.signal(syscall.SIGTERM)
+	if code := q.wait(); code != 0 {
+		t.Errorf("exit code %d of the second worker: %s", code, q.last())
+	}
 	r.expect(r.audit(claims{restarted: true}), map[string]int{"logistics delivered": 2, "delivery delivered": 1})
 }

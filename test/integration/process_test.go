@@ -111,6 +111,18 @@ func (p *process) awaitLog(text string) {
 	}
 }
 
+// awaitReadyz polls until /readyz of this process says a text.
+func (p *process) awaitReadyz(text string) {
+	p.r.t.Helper()
+	address := entries(p.log.String(), "ops listener")[0].text("address")
+	p.r.until("/readyz says "+text, func() error {
+		if _, body := p.r.getURL("http://" + address + "/readyz"); !strings.Contains(body, text) {
+			return fmt.Errorf("it says %s", body)
+		}
+		return nil
+	})
+}
+
 // settled are the ids of the events that this process says it settled.
 func (p *process) settled() map[string]bool {
 	ids := map[string]bool{}

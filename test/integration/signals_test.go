@@ -9,7 +9,7 @@ import (
 	"github.com/toprelay/worker/internal/simulator"
 )
 
-// load publishes events of all five types that keep a worker busy for a while.
+// publishLoad publishes events of all five types that keep a worker busy for a while.
 func (r *relay) publishLoad(keys, each int) int {
 	r.t.Helper()
 	var events []*ev
@@ -80,7 +80,7 @@ func TestSIGTERMTwice(t *testing.T) {
 	r.awaitExchanges(1, byMark(e.mark))
 	p.signal(syscall.SIGTERM)
 	// Kafka sees nothing of a drain, so it is the ops listener that tells that the first signal has been heard.
-	p.awaitDraining()
+	p.awaitReadyz("draining")
 	p.signal(syscall.SIGTERM)
 	if code := p.wait(); code != 1 {
 		t.Errorf("exit code %d, want 1", code)
@@ -94,19 +94,6 @@ func TestSIGTERMTwice(t *testing.T) {
 		t.Errorf("exit code %d of the second worker", code)
 	}
 	r.audit(claims{restarted: true})
-}
-
-// awaitDraining polls /readyz until it says that the process drains.
-func (p *process) awaitDraining() {
-	p.r.t.Helper()
-	address := entries(p.log.String(), "ops listener")[0].text("address")
-	p.r.until("the process drains", func() error {
-		_, body := p.r.getURL("http://" + address + "/readyz")
-		if !strings.Contains(body, "draining") {
-			return fmt.Errorf("/readyz says %s", body)
-		}
-		return nil
-	})
 }
 
 // TestSIGKILL: killed under load, twice, the worker loses nothing and keeps the order of each key. What may be sent again
