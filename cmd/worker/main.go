@@ -3,6 +3,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -11,6 +13,9 @@ import (
 // main makes a context from the signals and exits with a code. The first SIGINT or SIGTERM asks the command to stop; the
 // second one stops it at once.
 func main() {
+	// net/http prints what a gateway sends beyond its Content-Length through the standard logger, personal data included,
+	// and can be told otherwise nowhere else. Nothing of ours uses that logger.
+	log.SetOutput(io.Discard)
 	ctx, stop := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
