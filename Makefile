@@ -3,7 +3,7 @@ SHELL := bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 GO_LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: help build demo test test-kafka test-clients lint bench generate clean
+.PHONY: help build demo test test-compose test-kafka test-clients lint bench generate clean
 
 help: ## show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,12 +14,15 @@ build: ## build bin/worker
 demo: build ## run the main job with everything embedded: Kafka, the platform's simulator, the worker, sample events
 	@bin/worker demo
 
-test: ## all tests with the race detector; needs Go only
-	cd tools/compose && go test -timeout 5m ./... # docker-compose.yml against the binary; a module of its own
+test: test-compose ## all tests with the race detector; needs Go only
 	go test -race -timeout 10m ./...
 
+# Not from the cache: what it reads is outside of its module, where Go does not look for changes.
+test-compose: ## docker-compose.yml and the Dockerfile against what the binary accepts, without containers; needs Go only
+	go test -C tools/compose -race -count=1 -timeout 5m ./...
+
 test-kafka: ## the integration suites against a real Apache Kafka, started here; needs Java 17 and Maven
-	test/kafka/run go test -race -tags kafka -count=1 -timeout 20m ./internal/broker/... ./test/integration/...
+	test/kafka/run go test -race -tags kafka -count=1 -timeout 20m ./internal/broker/... ./internal/check/... ./test/integration/...
 
 test-clients: build ## the simulator against two public clients of the platform; needs Node.js
 	WORKER=$(CURDIR)/bin/worker test/clients/run
