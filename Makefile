@@ -29,6 +29,7 @@ test-clients: build ## the simulator against two public clients of the platform;
 
 lint: ## golangci-lint, pinned in tools/go.mod
 	go tool -modfile=tools/go.mod golangci-lint run ./...
+	cd tools/compose && go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint run ./...
 
 bench: build ## measure throughput, CPU and memory against a raw loop in the same run; takes some minutes
 	go run ./test/bench $(BENCHFLAGS)

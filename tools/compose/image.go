@@ -69,14 +69,14 @@ func Build(ctx context.Context, repo, out string) ([]*Image, error) {
 			Owners: map[string]string{}, env: map[string]string{}, buildEnvironment: map[string]string{},
 		}
 		if stage.Name == "" || byName[stage.Name] != nil {
-			return nil, fmt.Errorf("Dockerfile: the stage %q has no name of its own", stage.Name)
+			return nil, fmt.Errorf("stage %q of the Dockerfile has no name of its own", stage.Name)
 		}
 		if err := m.begin(byName[stage.BaseName]); err != nil {
 			return nil, err
 		}
 		for _, c := range stage.Commands {
 			if err := m.apply(ctx, c, repo, byName); err != nil {
-				return nil, fmt.Errorf("Dockerfile: stage %s: %s: %w", m.Name, c.Name(), err)
+				return nil, fmt.Errorf("stage %s of the Dockerfile: %s: %w", m.Name, c.Name(), err)
 			}
 		}
 		images = append(images, m)
