@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/toprelay/worker/internal/event"
 	"github.com/toprelay/worker/internal/top"
 )
 
@@ -76,6 +77,53 @@ func TestBounds(t *testing.T) {
 				if b.bytes != 0 || b.count != 0 || len(b.accounts) != 0 || len(b.methods) != 0 {
 					t.Errorf("after all was settled the bounds count %d bytes, %d events, %v and %v", b.bytes, b.count, b.accounts, b.methods)
 				}
+			})
+		})
+	}
+}
+
+// A share is of one account over all methods, or of one method over all accounts; it stops the partitions that hold events
+// of it, and no others.
+func TestShares(t *testing.T) {
+	tests := []struct {
+		name    string
+		held    []event.Record // by partition 0; 4 are half of the places
+		own     event.Record   // by partition 1
+		stalled [2]string      // the causes of both
+	}{
+		{"below half", []event.Record{status("1", 1), status("2", 2)}, status("3", 3), [2]string{"", ""}},
+		{"of an account", []event.Record{status("1", 1), create("2"), parcel("3", 3)}, status("4", 4), [2]string{StallShare, StallShare}},
+		{"of an account that the other partition does not hold", []event.Record{status("1", 1), create("2"), parcel("3", 3), create("4")},
+			parcel("5", 5, ofAccount("other")), [2]string{StallShare, ""}},
+		{"of a method", []event.Record{status("1", 1), status("2", 2, ofAccount("other")), status("3", 3, ofAccount("third"))},
+			status("4", 4, ofAccount("fourth")), [2]string{StallShare, StallShare}},
+		{"of a method that the other partition does not hold", []event.Record{status("1", 1), status("2", 2, ofAccount("other")),
+			status("3", 3, ofAccount("third")), status("4", 4, ofAccount("fourth"))}, create("5", ofAccount("fifth")), [2]string{StallShare, ""}},
+		{"what cannot be read has none", []event.Record{status("1", 1, value("{")), status("2", 2, value("{")), status("3", 3, value("{"))},
+			status("4", 4, value("{")), [2]string{"", ""}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			in(t, func(s *setup) {
+				for _, name := range []string{"third", "fourth", "fifth"} {
+					s.accounts[name] = account(name)
+				}
+			}, func(r *rig) {
+				b := newBounds(1<<30, 8, 1<<30)
+				first, second := newPartition(Assignment{TopicPartition: part(0)}), newPartition(Assignment{TopicPartition: part(1)})
+				var items []*item
+				for _, record := range tt.held {
+					items = append(items, r.worker.decode(first, record, time.Now()))
+				}
+				items = append(items, r.worker.decode(second, tt.own, time.Now()))
+				for _, it := range items {
+					b.take(it)
+				}
+				r.want("causes", [2]string{b.cause(first, 0), b.cause(second, 0)}, tt.stalled)
+				for _, it := range items {
+					b.give(it)
+				}
+				r.want("causes when all are settled", [2]string{b.cause(first, 0), b.cause(second, 0)}, [2]string{"", ""})
 			})
 		})
 	}
@@ -162,10 +210,11 @@ func TestBoundDoesNotHoldARebalance(t *testing.T) {
 func TestLagIsTrueAtABound(t *testing.T) {
 	started(t, func(s *setup) { s.options.MaxUnsettled = 4 }, func(r *rig) {
 		r.caller.answer(func(fakeCall) top.Reply { return sessionGone() })
+		var first []event.Record
 		for i := range 50 {
-			r.kafka.append(part(0), status(fmt.Sprintf("e-%d", i), i))
+			first = append(first, status(fmt.Sprintf("e-%d", i), i))
 		}
-		r.pass(time.Second)
+		r.produce(first...)
 		r.metric(`toprelay_partition_lag_records{partition="0",topic="orders"}`, 50)
 		for i := range 30 {
 			r.kafka.append(part(0), status(fmt.Sprintf("more-%d", i), i))

@@ -2,9 +2,7 @@ package consumer
 
 import (
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -195,51 +193,6 @@ func TestShutdownWhileJoining(t *testing.T) {
 	})
 }
 
-// A worker that lost its partition may not commit: the failure is counted, said, and changes nothing.
-func TestStaleCommitFails(t *testing.T) {
-	in(t, nil, func(r *rig) {
-		g := r.kafka.assign(part(0))
-		r.start()
-		g.set(func(g *fakeGeneration) { g.commitErr = func() error { return errors.New("illegal generation") } })
-		r.produce(status("e-1", 1))
-		r.pass(90 * time.Second)
-		r.want("committed", r.kafka.at(part(0)), 0)
-		if n := len(r.logs.with(t, "committing offsets fails; they are committed with the next ones")); n != 2 {
-			t.Errorf("said %d times in 90 s", n)
-		}
-		if n := r.series()["toprelay_commit_errors_total"]; n < 100 {
-			t.Errorf("%v commit errors in 90 s", n)
-		}
-		g.set(func(g *fakeGeneration) { g.commitErr = nil })
-		r.pass(commitInterval)
-		r.want("committed", r.kafka.at(part(0)), 1)
-		if len(r.logs.with(t, "committing offsets works again")) != 1 {
-			t.Error("its end was not said")
-		}
-	})
-}
-
-// All partitions are committed in one request, only what moved, and past gaps and markers, so that a drained topic has no
-// lag.
-func TestCommitsWhatMoved(t *testing.T) {
-	in(t, nil, func(r *rig) {
-		g := r.kafka.assign(part(0), part(1), part(2))
-		r.kafka.append(part(0), status("e-1", 1))
-		r.kafka.gap(part(0), 3)
-		r.kafka.append(part(1), status("e-2", 2))
-		r.start()
-		r.pass(time.Second)
-		r.want("commits", g.committed(), []map[TopicPartition]int64{{part(0): 4, part(1): 1}})
-		r.metric(`toprelay_partition_lag_records{partition="0",topic="orders"}`, 0)
-		r.metric(`toprelay_skipped_offsets_total{cause="transaction",topic="orders"}`, 3)
-		r.pass(10 * time.Second)
-		r.want("commits while nothing moves", len(g.committed()), 1)
-		r.kafka.gap(part(2), 5)
-		r.pass(time.Second)
-		r.want("commits of markers alone", g.committed()[1:], []map[TopicPartition]int64{{part(2): 5}})
-	})
-}
-
 // Joining fails for a while: the worker goes on trying once a second and says so once a minute.
 func TestJoinIsRetried(t *testing.T) {
 	in(t, nil, func(r *rig) {
@@ -258,80 +211,6 @@ func TestJoinIsRetried(t *testing.T) {
 		r.want("settled", r.results.outcomes(), []string{"e-1 delivered"})
 		if len(r.logs.with(t, "the group gave an assignment")) != 1 {
 			t.Error("its end was not said")
-		}
-	})
-}
-
-// Fetching fails for a while in one partition: it is tried again, and the other one flows. It is said once a minute although
-// the other one's fetches succeed all the time.
-func TestFetchIsRetried(t *testing.T) {
-	in(t, nil, func(r *rig) {
-		g := r.kafka.assign(part(0), part(1))
-		g.fetchErr = func(tp TopicPartition, _ int64) error {
-			if tp == part(0) {
-				return errors.New("not leader")
-			}
-			return nil
-		}
-		r.start()
-		r.produce(status("stuck", 1))
-		for i := range 90 {
-			r.kafka.append(part(1), status(fmt.Sprintf("e-%d", i), 2))
-			r.pass(time.Second)
-		}
-		r.want("settled", len(r.results.list()), 90)
-		if n := len(r.logs.with(t, "fetching from Kafka fails")); n != 2 {
-			t.Errorf("said %d times in 90 s", n)
-		}
-		if n := len(r.logs.with(t, "fetching from Kafka works again")); n != 0 {
-			t.Errorf("said %d times that it works again", n)
-		}
-		if n := g.fetched(part(0)); n > 190 {
-			t.Errorf("%d fetches in 90 s", n)
-		}
-		g.set(func(g *fakeGeneration) { g.fetchErr = nil })
-		r.pass(time.Second)
-		r.want("settled", len(r.results.list()), 91)
-		if n := len(r.logs.with(t, "fetching from Kafka works again")); n != 1 {
-			t.Errorf("said %d times that it works again", n)
-		}
-	})
-}
-
-// A position outside the log stops its partition until it is lost: nothing is skipped, nothing is committed, the others flow.
-func TestLostPosition(t *testing.T) {
-	in(t, nil, func(r *rig) {
-		g := r.kafka.assign(part(0), part(1))
-		g.fetchErr = func(tp TopicPartition, _ int64) error {
-			if tp == part(0) {
-				return fmt.Errorf("fetch: %w", ErrOffsetOutOfRange)
-			}
-			return nil
-		}
-		r.start()
-		r.kafka.append(part(1), status("e-1", 1))
-		r.pass(time.Hour)
-		r.want("fetches", g.fetched(part(0)), 1)
-		r.want("settled", r.results.outcomes(), []string{"e-1 delivered"})
-		r.metric(`toprelay_partition_stalled{cause="offset_out_of_range",partition="0",topic="orders"}`, 1)
-		r.metric(`toprelay_partition_stalled{cause="offset_out_of_range",partition="1",topic="orders"}`, 0)
-		for _, c := range g.committed() {
-			if _, ok := c[part(0)]; ok {
-				t.Errorf("the lost position was committed: %v", c)
-			}
-		}
-		if n := strings.Count(r.logs.String(), `"level":"ERROR"`); n != 1 {
-			t.Errorf("said %d times", n)
-		}
-		g.rebalance()
-		synctest.Wait()
-		if !g.isReleased() {
-			t.Error("the stopped partition keeps the generation")
-		}
-		for series := range r.series() {
-			if strings.Contains(series, "partition=") {
-				t.Errorf("series of a revoked partition: %s", series)
-			}
 		}
 	})
 }

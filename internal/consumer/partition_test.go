@@ -1,0 +1,84 @@
+package consumer
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Fetching fails for a while in one partition: it is tried again, and the other one flows. It is said once a minute although
+// the other one's fetches succeed all the time.
+func TestFetchIsRetried(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		g := r.kafka.assign(part(0), part(1))
+		g.fetchErr = func(tp TopicPartition, _ int64) error {
+			if tp == part(0) {
+				return errors.New("not leader")
+			}
+			return nil
+		}
+		r.start()
+		r.produce(status("stuck", 1))
+		for i := range 90 {
+			r.kafka.append(part(1), status(fmt.Sprintf("e-%d", i), 2))
+			r.pass(time.Second)
+		}
+		r.want("settled", len(r.results.list()), 90)
+		if n := len(r.logs.with(t, "fetching from Kafka fails")); n != 2 {
+			t.Errorf("said %d times in 90 s", n)
+		}
+		if n := len(r.logs.with(t, "fetching from Kafka works again")); n != 0 {
+			t.Errorf("said %d times that it works again", n)
+		}
+		if n := g.fetched(part(0)); n > 190 {
+			t.Errorf("%d fetches in 90 s", n)
+		}
+		g.set(func(g *fakeGeneration) { g.fetchErr = nil })
+		r.pass(time.Second)
+		r.want("settled", len(r.results.list()), 91)
+		if n := len(r.logs.with(t, "fetching from Kafka works again")); n != 1 {
+			t.Errorf("said %d times that it works again", n)
+		}
+	})
+}
+
+// A position outside the log stops its partition until it is lost: nothing is skipped, nothing is committed, the others flow.
+func TestLostPosition(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		g := r.kafka.assign(part(0), part(1))
+		g.fetchErr = func(tp TopicPartition, _ int64) error {
+			if tp == part(0) {
+				return fmt.Errorf("fetch: %w", ErrOffsetOutOfRange)
+			}
+			return nil
+		}
+		r.start()
+		r.kafka.append(part(1), status("e-1", 1))
+		r.pass(time.Hour)
+		r.want("fetches", g.fetched(part(0)), 1)
+		r.want("settled", r.results.outcomes(), []string{"e-1 delivered"})
+		r.metric(`toprelay_partition_stalled{cause="offset_out_of_range",partition="0",topic="orders"}`, 1)
+		r.metric(`toprelay_partition_stalled{cause="offset_out_of_range",partition="1",topic="orders"}`, 0)
+		for _, c := range g.committed() {
+			if _, ok := c[part(0)]; ok {
+				t.Errorf("the lost position was committed: %v", c)
+			}
+		}
+		if n := strings.Count(r.logs.String(), `"level":"ERROR"`); n != 1 {
+			t.Errorf("said %d times", n)
+		}
+		g.rebalance()
+		synctest.Wait()
+		if !g.isReleased() {
+			t.Error("the stopped partition keeps the generation")
+		}
+		for series := range r.series() {
+			if strings.Contains(series, "partition=") {
+				t.Errorf("series of a revoked partition: %s", series)
+			}
+		}
+	})
+}
