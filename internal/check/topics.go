@@ -45,7 +45,8 @@ func (r *run) topics(ctx context.Context) {
 	}
 	rows := r.topicRows()
 	if err := r.describe(ctx, c.client, rows); err != nil {
-		r.fail(Unreachable, r.kafkaRefusal(err), "let the worker's user describe the topics and their settings")
+		message, advice := r.beyond(err, "let the worker's user describe the topics and their settings")
+		r.fail(Unreachable, message, advice)
 		return
 	}
 	var missing []string
@@ -206,11 +207,8 @@ func (r *run) leaders(ctx context.Context, client *broker.Client, rows []*topicR
 			if err == nil {
 				continue
 			}
-			advice := "let the worker's user read the topic"
-			if broker.IsUnreachable(err) {
-				advice = "correct the brokers' advertised.listeners: each must be an address that this machine can reach"
-			}
-			r.fail(Unreachable, fmt.Sprintf("the leader of %s/%d: %v", row.name, p, err), advice)
+			message, advice := r.beyond(err, "let the worker's user read the topic, or see whether the partition has a leader")
+			r.fail(Unreachable, fmt.Sprintf("the leader of %s/%d: %s", row.name, p, message), advice)
 			return // the others may be many, and are no other news
 		}
 	}
