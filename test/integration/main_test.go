@@ -22,7 +22,7 @@ import (
 )
 
 // patience bounds every wait of a test: far above what is needed, so that a slow machine is no failure.
-const patience = 40 * time.Second
+const patience = 90 * time.Second
 
 // parallel is how many tests run at once: most of their time they wait for a pause or a broker, not for a core.
 const parallel = "12"

@@ -35,7 +35,7 @@ func TestOutage(t *testing.T) {
 			// The tightest rule for giving up: only that others pass meanwhile would let an event be given up.
 			r.configure("retry.max_attempts=2", "retry.give_up_after=0s")
 			if name == "timeout" || name == "endless" {
-				r.configure("top.timeout=1s")
+				r.configure("top.timeout=3s", "breaker.consecutive_failures=3")
 			}
 			r.start()
 			for _, k := range kinds {
