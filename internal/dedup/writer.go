@@ -158,11 +158,11 @@ func (w *writer) take(t *task) {
 		w.alongside = append(w.alongside, t)
 		return
 	}
-	t.done <- w.attempt("maintain", func() error { return t.run(w) })
+	t.done <- w.carryOut("maintain", func() error { return t.run(w) })
 }
 
-// attempt runs do, unless the store is broken, and takes note of how it ended.
-func (w *writer) attempt(doing string, do func() error) error {
+// carryOut runs do, unless the store is broken, and takes note of how it ended.
+func (w *writer) carryOut(doing string, do func() error) error {
 	if broken := w.store.broken.Load(); broken != nil {
 		return *broken
 	}
@@ -177,7 +177,7 @@ func (w *writer) runGroup() {
 	if len(w.group) == 0 && len(w.alongside) == 0 {
 		return
 	}
-	err := w.attempt("write", w.transact)
+	err := w.carryOut("write", w.transact)
 	answered := len(w.group)
 	for _, op := range w.group[:answered] {
 		if follow := w.store.finishWrite(op, err); follow != nil {
