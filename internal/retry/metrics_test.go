@@ -109,7 +109,7 @@ func TestLogSaysWhatWhereAndUntil(t *testing.T) {
 		w.ok(s, "order-4713")
 		for _, want := range [][]string{
 			{"paused", "reason=throttled", "scope=app_key_method", "account=a", "method=" + update, "until=2000-01-01T", `detail="7 acc`},
-			{"resumed", "reason=throttled", `why="the ban is over"`, "after=1m0s"},
+			{"resumed", "reason=throttled", `why="the ban is over"`, "after=60"},
 			{"level=WARN", "parked one key", "reason=misconfigured", "cause=25"},
 			{"level=WARN", "paused", "reason=misconfigured", "next_probe=2000-01-01T", "detail=25"},
 			{"resumed", "reason=misconfigured", `why="a probe passed"`},

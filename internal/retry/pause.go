@@ -136,7 +136,7 @@ func (g *Gate) end(ps *pause, at time.Time, why string) {
 	g.refresh(ps.place)
 	ps.place.rehold(at)
 	g.signal()
-	g.note(slog.LevelInfo, "resumed", ps, slog.String("why", why), slog.Duration("after", at.Sub(ps.since)))
+	g.note(slog.LevelInfo, "resumed", ps, slog.String("why", why), slog.Float64("after", at.Sub(ps.since).Round(time.Millisecond).Seconds()))
 }
 
 // lift ends a pause on the evidence that the world is well again, or by an operator's order. Replies to calls that were

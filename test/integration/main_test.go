@@ -1,8 +1,3 @@
-// Package integration runs whole workers against the simulator, on the embedded broker or on the Kafka at
-// TOPRELAY_TEST_KAFKA: the same suite on both.
-//
-// Everything that a test shows is looked at from outside: the gateway's own log of exchanges, the topics as they are
-// read back, the group's offsets, /metrics. Tests end with the oracle (oracle_test.go), which joins them.
 package integration
 
 import (
