@@ -68,6 +68,7 @@ type seams struct {
 	migrations      []string                // in place of the real ones
 	checkpointPages int                     // in place of checkpointPages
 	pragmas         []string                // applied to each connection last
+	lookUpAll       bool                    // every lookup reads the file
 }
 
 func (o Options) withDefaults() (Options, error) {

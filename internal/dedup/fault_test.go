@@ -67,7 +67,7 @@ func (f *faults) hold(step string) (reached <-chan struct{}, open func()) {
 
 func faultyStore(t *testing.T) (*SQLite, *faults) {
 	f := newFaults()
-	return openAt(t, ledgerPath(t), Options{seams: seams{fault: f.at}}), f
+	return openAt(t, ledgerPath(t), Options{seams: seams{fault: f.at, lookUpAll: true}}), f
 }
 
 // TestErrorsThatBreak: after an error that leaves in doubt what is on the disk nothing is acknowledged any more, and what

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -60,6 +61,7 @@ func (r *reader) run() {
 			r.refuse()
 			return
 		}
+		runtime.Gosched()
 		for len(batch) < most {
 			select {
 			case op := <-r.store.reads:

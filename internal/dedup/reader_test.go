@@ -11,7 +11,7 @@ import (
 // TestManyLookupsInOneBatch: whatever waits together is answered each with its own row, at every size of a batch.
 func TestManyLookupsInOneBatch(t *testing.T) {
 	f := newFaults()
-	s := openAt(t, ledgerPath(t), Options{seams: seams{fault: f.at, pragmas: fast}})
+	s := openAt(t, ledgerPath(t), Options{seams: seams{fault: f.at, pragmas: fast, lookUpAll: true}})
 	const n = 150 // every third is there
 	for i := 0; i < n; i += 3 {
 		c := mustClaim(t, s, repeatable(fmt.Sprint(i)), consumer.AnswerMine)

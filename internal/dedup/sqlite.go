@@ -24,7 +24,7 @@ const (
 //
 //   - the reader looks up rows, many in one statement, and waits for no fsync;
 //   - the writer puts everything that waits into one transaction and answers when it is durable;
-//   - the upkeep moves the write-ahead log into the file and deletes what is too old.
+//   - the upkeep moves the write-ahead log into the file, deletes what is too old, and fills the filter of the ids.
 type SQLite struct {
 	*ledger
 	path   string
@@ -36,6 +36,7 @@ type SQLite struct {
 	writer *writer
 	upkeep *upkeep
 
+	known  known // which ids have a row
 	reads  chan *read
 	writes chan *write
 	tasks  chan *task
@@ -176,8 +177,14 @@ func (s *SQLite) dial(ctx context.Context, pragmas ...string) (*conn, error) {
 	return dial(ctx, s.path, s.opts.fault, append(pragmas, s.opts.pragmas...)...)
 }
 
-// read queues a lookup (see rows).
-func (s *SQLite) read(ctx context.Context, op *read) error { return queue(ctx, s, s.reads, op) }
+// read answers a lookup where the id is known to have no row, and queues it where not (see rows).
+func (s *SQLite) read(ctx context.Context, op *read) error {
+	if !s.opts.lookUpAll && s.known.absent(op.entry.key) {
+		s.finishRead(op, row{}, nil)
+		return nil
+	}
+	return queue(ctx, s, s.reads, op)
+}
 
 // write queues a change (see rows).
 func (s *SQLite) write(ctx context.Context, op *write) error { return queue(ctx, s, s.writes, op) }

@@ -18,12 +18,14 @@ const (
 	sweepPause = 20 * time.Millisecond
 	// sweepsPerRetention is how many sweeps begin in the time of the retention: rows stay at most that part longer.
 	sweepsPerRetention = 14
-	// fullRetry is how often a store without room tries whether there is some again.
-	fullRetry = time.Second
+	// fillRows is how many keys one step of filling a filter reads: 200,000 a second.
+	fillRows = 4096
+	// lookEvery is how often the upkeep looks whether a store without room has some again, and whether the filter is full.
+	lookEvery = time.Second
 )
 
-// upkeep keeps the file in order beside the traffic: it moves the write-ahead log into the file and deletes what is older
-// than the retention.
+// upkeep keeps the file in order beside the traffic: it moves the write-ahead log into the file, deletes what is older than
+// the retention, and fills the filter of the ids.
 type upkeep struct {
 	store    *SQLite
 	conn     *conn
@@ -32,6 +34,10 @@ type upkeep struct {
 	opened   time.Time
 	base     time.Time // what the ledger's clock showed when it was opened
 	position []byte    // where the running sweep is; nil when none runs
+
+	keys    *statement
+	filling *filter // nil when none is being filled
+	filled  []byte  // up to which key
 }
 
 func newUpkeep(ctx context.Context, s *SQLite) (*upkeep, error) {
@@ -46,8 +52,11 @@ func newUpkeep(ctx context.Context, s *SQLite) (*upkeep, error) {
 	if newest := time.Unix(s.writer.newest, 0); s.writer.newest > 0 && newest.Before(u.base) {
 		u.base = newest
 	}
-	u.scan, err = c.prepare(fmt.Sprintf("SELECT max(key), total(at < ? AND state <> %d), count(*) FROM "+
-		"(SELECT key, at, state FROM ledger WHERE key > ? ORDER BY key LIMIT %d)", stateClaimed, sweepRows))
+	err = c.prepareAll(map[**statement]string{
+		&u.scan: fmt.Sprintf("SELECT max(key), total(at < ? AND state <> %d), count(*) FROM "+
+			"(SELECT key, at, state FROM ledger WHERE key > ? ORDER BY key LIMIT %d)", stateClaimed, sweepRows),
+		&u.keys: fmt.Sprintf("SELECT key FROM ledger WHERE key > ? ORDER BY key LIMIT %d", fillRows),
+	})
 	if err != nil {
 		_ = c.close()
 		return nil, damaged(s.path, err)
@@ -73,12 +82,13 @@ func (u *upkeep) run() {
 	defer begin.Stop()
 	step := time.NewTicker(sweepPause)
 	defer step.Stop()
-	retry := time.NewTicker(fullRetry)
-	defer retry.Stop()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
 	u.position = []byte{}
+	u.note(u.beginFilling())
 	for {
-		var next <-chan time.Time // of the running sweep
-		if u.position != nil {
+		var next <-chan time.Time // step of what runs
+		if u.filling != nil || u.position != nil {
 			next = step.C
 		}
 		select {
@@ -91,12 +101,19 @@ func (u *upkeep) run() {
 				u.position = []byte{}
 			}
 		case <-next:
-			u.note(u.sweepStep())
+			if u.filling != nil {
+				u.note(u.fillStep())
+			} else {
+				u.note(u.sweepStep())
+			}
 		case done := <-u.store.sweeps:
 			done <- u.sweepAll()
-		case <-retry.C:
+		case <-look.C:
 			if u.store.wary() {
 				u.note(u.tryRoom())
+			}
+			if f := u.store.known.answering.Load(); f != nil && f.full() && u.filling == nil {
+				u.note(u.beginFilling())
 			}
 		}
 	}
@@ -148,6 +165,45 @@ func (c *conn) checkpoint(mode string) error {
 		return nil
 	}
 	return err
+}
+
+// beginFilling begins a new filter of the ids that have a row.
+func (u *upkeep) beginFilling() error {
+	return u.store.do(context.Background(), true, func(w *writer) error {
+		u.filling, u.filled = w.store.known.begin(w.store.entries.Load()), []byte{}
+		return nil
+	})
+}
+
+// fillStep puts the next keys into the filter; after the last one it answers.
+func (u *upkeep) fillStep() error {
+	if err := u.store.usable(); err != nil {
+		return err
+	}
+	if err := u.conn.fault("fill"); err != nil {
+		return err
+	}
+	var k key
+	seen := 0
+	err := u.keys.query(1, func(row []driver.Value) error {
+		stored, _ := row[0].([]byte)
+		if len(stored) != len(k) {
+			return fmt.Errorf("key of %d bytes", len(stored))
+		}
+		k = key(stored)
+		u.filling.add(k)
+		seen++
+		return nil
+	}, u.filled)
+	u.filled = append(u.filled[:0], k[:]...)
+	if err != nil || seen == fillRows {
+		return err
+	}
+	u.filling = nil
+	return u.store.do(context.Background(), true, func(w *writer) error {
+		w.store.known.ready()
+		return w.conn.fault("filled")
+	})
 }
 
 // sweepStep looks at the next rows and deletes those that are too old.
