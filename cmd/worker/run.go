@@ -30,6 +30,7 @@ stops at once with exit code 1; what was not committed is consumed again.`,
 			if err != nil {
 				return withCode(exitConfig, err)
 			}
+			app.TuneMemory(cfg)
 			log := app.NewLog(c.stderr, cfg.Log)
 			defer log.Close()
 			return runError(app.Run(cmd.Context(), app.Options{Config: cfg, Logger: log.Logger, Version: version}))

@@ -69,7 +69,7 @@ func attempted(it *item, out Outcome) Attempted {
 // giveBack returns a permit that was not used for a call.
 func (w *Worker) giveBack(permit *retry.Permit) {
 	if permit != nil {
-		permit.Done(retry.Report{Kind: retry.KindCancelled})
+		permit.Unused()
 	}
 }
 

@@ -87,7 +87,7 @@ func (w *Worker) tell(ctx context.Context, it *item, out Outcome) error {
 // like one of a call that may have. The outcome is kept, and the ledger is told again.
 func (w *Worker) untold(it *item, out Outcome, err error) Outcome {
 	if errors.Is(err, ErrClaimLost) {
-		w.log.Warn("a claim ran out during its call", it.attrs()...)
+		w.log.LogAttrs(context.Background(), slog.LevelWarn, "a claim ran out during its call", it.attrs(nil)...)
 		if out.Kind == NotSettled { // there is no claim left to give back
 			out.step = ledgerNothing
 			return out
@@ -132,20 +132,27 @@ func (w *Worker) settled(it *item, out Outcome) {
 	if !w.log.Enabled(context.Background(), level) {
 		return
 	}
-	attrs := append(it.attrs(), "outcome", out.Kind.String(), "attempts", out.attempts(), "age", now.Sub(it.published()).Round(time.Millisecond).Seconds())
+	var space [24]slog.Attr // so that the line costs one allocation
+	attrs := append(it.attrs(space[:0]),
+		slog.String("outcome", out.Kind.String()), slog.Int("attempts", out.attempts()), seconds("age", now.Sub(it.published()), time.Millisecond))
 	if out.Called {
-		attrs = append(attrs, "duration", out.Reply.Duration.Round(time.Microsecond).Seconds(), "request_id", out.Reply.RequestID)
+		attrs = append(attrs, seconds("duration", out.Reply.Duration, time.Microsecond), slog.String("request_id", out.Reply.RequestID))
 	}
 	if out.Reply.Code != "" {
-		attrs = append(attrs, "code", out.Reply.Code, "sub_code", out.Reply.SubCode)
+		attrs = append(attrs, slog.String("code", out.Reply.Code), slog.String("sub_code", out.Reply.SubCode))
 	}
 	if out.Kind == DeadLettered {
-		attrs = append(attrs, "reason", string(out.Reason), "pointer", cut(out.Pointer, maxLogged), "message", out.Message)
+		attrs = append(attrs, slog.String("reason", string(out.Reason)), slog.String("pointer", cut(out.Pointer, maxLogged)),
+			slog.String("message", out.Message))
 	}
 	if w.options.DryRun {
-		attrs = append(attrs, "dry_run", true)
+		attrs = append(attrs, slog.Bool("dry_run", true))
 	}
-	w.log.Log(context.Background(), level, "settled", attrs...)
+	w.log.LogAttrs(context.Background(), level, "settled", attrs...)
+}
+
+func seconds(name string, d, unit time.Duration) slog.Attr {
+	return slog.Float64(name, d.Round(unit).Seconds())
 }
 
 // attempts counts the attempts that were made, the last one included.
@@ -160,21 +167,21 @@ func (o Outcome) attempts() int {
 // maxLogged bounds each text of a publisher in a log line, in bytes.
 const maxLogged = 256
 
-// attrs name the event in a log line. Order ids are no personal data (reference of the platform: receiver, mobile and
-// address are).
-func (it *item) attrs() []any {
-	attrs := make([]any, 0, 40)
-	attrs = append(attrs, "topic", it.record.Topic, "partition", it.record.Partition, "offset", it.record.Offset)
+// attrs appends what names the event in a log line. Order ids are no personal data (reference of the platform: receiver,
+// mobile and address are).
+func (it *item) attrs(to []slog.Attr) []slog.Attr {
+	to = append(to, slog.String("topic", it.record.Topic), slog.Int("partition", it.record.Partition), slog.Int64("offset", it.record.Offset))
 	if it.event.ID != "" {
-		attrs = append(attrs, "event_id", cut(it.event.ID, maxLogged))
+		to = append(to, slog.String("event_id", cut(it.event.ID, maxLogged)))
 	}
 	if it.event.Type != "" {
-		attrs = append(attrs, "type", cut(it.event.Type, maxLogged))
+		to = append(to, slog.String("type", cut(it.event.Type, maxLogged)))
 	}
 	if it.typ != nil {
-		attrs = append(attrs, "method", it.typ.Method, "account", cut(it.event.Account, maxLogged), "key", cut(it.key, maxLogged))
+		to = append(to, slog.String("method", it.typ.Method), slog.String("account", cut(it.event.Account, maxLogged)),
+			slog.String("key", cut(it.key, maxLogged)))
 	}
-	return attrs
+	return to
 }
 
 // published is when the event was published: its own time, else the record's.

@@ -24,10 +24,7 @@ type bucket struct {
 	rate    Rate // as configured
 	start   time.Time
 	limiter *rate.Limiter
-	// back holds for the last tokens spent when they come back, since start; spent counts them.
-	back     []time.Duration
-	spent    int
-	lastBack time.Duration
+	spent   spent
 
 	share    float64   // of the configured rate that is in force
 	halvedAt time.Time // last throttle reply that counted
@@ -53,7 +50,7 @@ func (g *Gate) bucket(appKey, method string) *bucket {
 	b := &bucket{rate: r, start: time.Now(), share: 1}
 	if r.PerSecond > 0 {
 		b.limiter = rate.NewLimiter(rate.Limit(r.PerSecond), r.Burst)
-		b.back = make([]time.Duration, max(int(math.Ceil(r.PerSecond)), r.Burst))
+		b.spent = newSpent(max(int(math.Ceil(r.PerSecond)), r.Burst))
 	}
 	g.buckets[key] = b
 	return b
@@ -85,28 +82,40 @@ func (b *bucket) ready(now time.Time) time.Time {
 		wait := time.Duration(missing / float64(b.limiter.Limit()) * float64(time.Second))
 		at = later(at, now.Add(wait))
 	}
-	if width := b.width(); b.spent >= width {
-		back := b.back[(b.spent-width)%len(b.back)]
-		at = later(at, b.start.Add(back))
-	}
-	return at
+	return later(at, b.start.Add(b.spent.back(b.width())))
 }
 
-// take spends the token that ready has promised.
-func (b *bucket) take(now time.Time) {
+// take spends the token that ready has promised, and gives its number.
+func (b *bucket) take(now time.Time) uint64 {
 	b.asked = false
 	if day := dayOf(now); day != b.day {
 		b.day, b.daySpent = day, 0
 	}
 	b.daySpent++
 	if b.limiter == nil {
-		return
+		return 0
 	}
 	b.limiter.ReserveN(now, 1) // not AllowN: it takes no token that is a rounding error short of whole
-	every := time.Duration(float64(time.Second) / float64(b.limiter.Limit()))
-	b.lastBack = max(now.Sub(b.start)+time.Second, b.lastBack+every)
-	b.back[b.spent%len(b.back)] = b.lastBack
-	b.spent++
+	return b.spent.take(now.Sub(b.start), b.every())
+}
+
+// undo gives back a token that was taken at a time and not used: no call was made.
+func (b *bucket) undo(number uint64, taken, now time.Time) {
+	if dayOf(taken) == b.day {
+		b.daySpent--
+	}
+	if b.limiter == nil {
+		return
+	}
+	// A reservation that may act at once cannot be cancelled; one of a negative number puts tokens back, up to the burst
+	// (seen in its code, and TestUnusedPermit holds it).
+	b.limiter.ReserveN(now, -1)
+	b.spent.undo(number, b.every())
+}
+
+// every is the time between two tokens.
+func (b *bucket) every() time.Duration {
+	return time.Duration(float64(time.Second) / float64(b.limiter.Limit()))
 }
 
 // halve answers a throttle reply to a call that was sent at sent. Replies to calls that were sent before the last
@@ -138,7 +147,7 @@ func (b *bucket) set(now time.Time, share float64) {
 }
 
 // width is how many tokens there are in a second.
-func (b *bucket) width() int { return max(1, int(float64(len(b.back))*b.share)) }
+func (b *bucket) width() int { return max(1, int(float64(b.spent.most())*b.share)) }
 
 // dayOf numbers the platform's days.
 func dayOf(t time.Time) int64 { return (t.Unix() + 8*60*60) / (24 * 60 * 60) }

@@ -3,6 +3,8 @@ package retry
 import (
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 // drain admits calls as fast as the bucket lets them through for d, and returns when they were.
@@ -181,5 +183,93 @@ func TestDailyLimit(t *testing.T) {
 			w.ok(s, "k")
 		}
 		w.refused(s, "k", ReasonRateLimit, 24*time.Hour, false)
+	})
+}
+
+// TestUnusedPermit: a permit whose call was not made costs nothing, wherever it stands among those that were used.
+func TestUnusedPermit(t *testing.T) {
+	for _, r := range []Rate{{PerSecond: 5, Burst: 5, PerDay: 40}, {PerSecond: 5, Burst: 1, PerDay: 40}, {PerDay: 40}} {
+		in(t, Options{Rate: r}, func(t *testing.T, w *world) {
+			s := at("a", update)
+			time.Sleep(time.Hour)
+			for range 1000 {
+				w.must(s, "k").Unused()
+			}
+			// With every call go two permits that are not used, one given back before it and one after it.
+			var calls []time.Time
+			for until := time.Now().Add(time.Minute); time.Now().Before(until) && len(calls) < 39; {
+				before, _ := w.Admit(s, "k")
+				p, _ := w.Admit(s, "k")
+				after, _ := w.Admit(s, "k")
+				if before != nil {
+					before.Unused()
+				}
+				if p == nil { // the other took the token
+					p, _ = w.Admit(s, "k")
+				}
+				if p != nil {
+					calls = append(calls, time.Now())
+					p.Done(ok)
+				}
+				if after != nil {
+					after.Unused()
+				}
+				if p == nil {
+					time.Sleep(10 * time.Millisecond)
+				}
+			}
+			if len(calls) < 39 {
+				t.Errorf("%+v: %d calls of 39 in a minute", r, len(calls))
+			}
+			if r.PerSecond > 0 {
+				if got := busiest(calls); got > 5 {
+					t.Errorf("%+v: %d calls in a second", r, got)
+				}
+				if took := calls[38].Sub(calls[0]); took > 8*time.Second {
+					t.Errorf("%+v: 39 calls took %v", r, took)
+				}
+			}
+			time.Sleep(2 * time.Second)
+			w.ok(s, "k")
+			if p, refusal := w.Admit(s, "k"); p != nil || time.Until(refusal.Until) < time.Minute {
+				t.Errorf("%+v: the day's 40 are used up: %v, %+v", r, p, refusal)
+			}
+		})
+	}
+}
+
+// TestUndoneTokens compares a window from which tokens were taken back with one that never gave them out.
+func TestUndoneTokens(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		width := rapid.IntRange(1, 8).Draw(t, "width")
+		every := time.Duration(rapid.IntRange(1, 400).Draw(t, "every")) * time.Millisecond
+		var now time.Duration
+		var given []uint64 // in with, not undone yet
+		var used []time.Duration
+		with := newSpent(width)
+		for range rapid.IntRange(1, width+1).Draw(t, "steps") {
+			now += time.Duration(rapid.IntRange(0, 300).Draw(t, "later")) * time.Millisecond
+			if with.back(width) > now {
+				now = with.back(width)
+			}
+			number := with.take(now, every)
+			if rapid.Bool().Draw(t, "used") {
+				used = append(used, now)
+			} else {
+				given = append(given, number)
+			}
+		}
+		for _, i := range rapid.Permutation(given).Draw(t, "order") {
+			with.undo(i, every)
+		}
+		without := newSpent(width)
+		for _, at := range used {
+			without.take(at, every)
+		}
+		for w := 1; w <= width; w++ {
+			if got, want := with.back(w), without.back(w); got != want {
+				t.Fatalf("width %d: back at %v, want %v", w, got, want)
+			}
+		}
 	})
 }

@@ -54,7 +54,7 @@ func NewGate(o Options) *Gate {
 	return g
 }
 
-// Admit asks whether a call for key may start now. It returns either a permit, which must be given back with Done, or a
+// Admit asks whether a call for key may start now. It returns either a permit, which must be given back with Done or Unused, or a
 // refusal. The order matters: what waits longest is asked first, and a token is looked at last and taken only with the
 // permit, so that no refusal wastes one and nobody holds a slot while waiting for one.
 func (g *Gate) Admit(s Scope, key string) (*Permit, *Refusal) {
@@ -98,7 +98,7 @@ func (g *Gate) take(p *Permit) {
 	g.inFlight++
 	sc.method.inFlight++
 	if sc.bucket != nil {
-		sc.bucket.take(p.at)
+		p.token = sc.bucket.take(p.at)
 	}
 	for i, pl := range sc.places {
 		pl.ramp.admit()

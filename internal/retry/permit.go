@@ -2,7 +2,7 @@ package retry
 
 import "time"
 
-// Permit lets one call start. Its holder calls Done exactly once.
+// Permit lets one call start. Its holder calls Done or Unused exactly once.
 type Permit struct {
 	// Tried says that another key has passed since this key had a session or misconfiguration reply. If the call gets
 	// one again, it is one of the key's three more tries.
@@ -20,6 +20,7 @@ type Permit struct {
 	probeDone  func(error) // tells gobreaker of its probe
 	probes     uint32      // the pauses that it probes (pauseBit)
 	own        uint32      // the pauses in which its own key is parked
+	token      uint64      // number of the token that it paid with
 	over       bool
 }
 
@@ -40,6 +41,20 @@ type Verdict struct {
 	Hold bool
 }
 
+// Unused gives the slot and the token back: no call was made. After Done it does nothing.
+func (p *Permit) Unused() {
+	g := p.gate
+	g.mu.Lock()
+	defer g.unlock()
+	if p.over {
+		return
+	}
+	if b := p.scope.bucket; b != nil {
+		b.undo(p.token, p.at, time.Now())
+	}
+	g.done(p, Report{Kind: KindCancelled})
+}
+
 // Done gives the slot back and takes the outcome in. A second Done does nothing.
 func (p *Permit) Done(r Report) Verdict {
 	g := p.gate
@@ -48,6 +63,10 @@ func (p *Permit) Done(r Report) Verdict {
 	if p.over {
 		return Verdict{}
 	}
+	return g.done(p, r)
+}
+
+func (g *Gate) done(p *Permit, r Report) Verdict {
 	p.over = true
 	now := time.Now()
 	g.endBans(now)

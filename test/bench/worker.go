@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
 	"slices"
 	"sync"
@@ -55,8 +56,11 @@ func runWorker(ctx context.Context, out io.Writer, path, profile string) error {
 	if err != nil {
 		return err
 	}
+	app.TuneMemory(c)
 	if profile != "" {
-		f, err := os.Create(filepath.Join(profile, filepath.Base(filepath.Dir(path))+".pprof"))
+		runtime.MemProfileRate = 64 << 10
+		name := filepath.Join(profile, filepath.Base(filepath.Dir(path)))
+		f, err := os.Create(name + ".pprof")
 		if err != nil {
 			return err
 		}
@@ -65,6 +69,12 @@ func runWorker(ctx context.Context, out io.Writer, path, profile string) error {
 			return err
 		}
 		defer pprof.StopCPUProfile()
+		allocs, err := os.Create(name + ".allocs.pprof")
+		if err != nil {
+			return err
+		}
+		defer allocs.Close()
+		defer func() { _ = pprof.Lookup("allocs").WriteTo(allocs, 0) }()
 	}
 	file, err := os.Create(filepath.Join(filepath.Dir(path), "worker.log"))
 	if err != nil {
