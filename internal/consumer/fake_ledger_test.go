@@ -66,7 +66,7 @@ func (l *fakeLedger) Claim(_ context.Context, r ClaimRequest) (Claim, error) {
 	switch {
 	case row.state == "delivered":
 		return Claim{Answer: AnswerDelivered, Conflict: conflict, Reply: row.reply}, nil
-	case row.state == "unknown":
+	case row.state == "unknown" && (conflict || !r.Repeatable):
 		return Claim{Answer: AnswerUnknown, Conflict: conflict, History: row.history}, nil
 	case row.claimed && now.Before(row.deadline):
 		return Claim{Answer: AnswerBusy, BusyUntil: row.deadline}, nil

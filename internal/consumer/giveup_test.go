@@ -61,6 +61,16 @@ func TestRetriesExhausted(t *testing.T) {
 		if row, _ := r.ledger.row(k); row.state != "unknown" {
 			t.Errorf("an ambiguous event is given up and the ledger has %+v", row)
 		}
+
+		// The id is not free for another content, but its own may be tried again, with a clean slate.
+		r.caller.answer(nil)
+		r.produce(status("bad", 1, value(`{"logistics_order_id":1,"status_code":"create"}`)))
+		r.want("letters", r.letters.reasons(), []string{"bad retries_exhausted", "bad idempotency_conflict"})
+		r.produce(status("bad", 1))
+		results := r.results.list()
+		if last := results[len(results)-1]; last.Outcome != "delivered" || last.Attempts != 1 {
+			t.Errorf("the same event, published again: %+v", last)
+		}
 	})
 }
 

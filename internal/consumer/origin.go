@@ -33,11 +33,11 @@ func OriginID(group string, r *event.Record) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// letteredHistory is what the ledger keeps of an id after a clean dead letter. The id may be used again, but the record
-// itself, when it is read again because the watermark had not passed it, must not be sent: later events of its key may have
-// been delivered since.
-func (it *item) letteredHistory(reason event.Reason) retry.History {
-	return retry.History{Lettered: string(reason) + " " + OriginID("", &it.record)}
+// letteredHistory is what the ledger keeps of an id after a dead letter. The id may be used again, but the record itself,
+// when it is read again because the watermark had not passed it, must not be sent: later events of its key may have been
+// delivered since.
+func (it *item) letteredHistory(out Outcome) retry.History {
+	return retry.History{Lettered: string(out.Reason) + " " + OriginID("", &it.record), Ambiguous: out.History.Ambiguous}
 }
 
 // letteredAs says whether h is of this record's own dead letter, and why that was written.

@@ -57,8 +57,8 @@ const (
 	ledgerUnknown                     // may have run, nobody knows
 	ledgerFailed                      // failed, will be tried again: keep the history
 	ledgerRelease                     // costs no attempt: as if it had not been tried
-	ledgerForget                      // clean dead letter without a call: the id may be used again
-	ledgerLettered                    // clean dead letter: the id may be used again, by any record but this one
+	ledgerForget                      // dead letter without a call: the id may be used again
+	ledgerLettered                    // dead letter of a call that may be repeated: so may the id, by any record but this one
 	ledgerKeep                        // leave the claim where it is: the call may have run and must not be repeated
 )
 

@@ -77,7 +77,7 @@ type Answer uint8
 const (
 	AnswerMine      Answer = iota + 1 // the caller holds the claim and may call
 	AnswerDelivered                   // was delivered before
-	AnswerUnknown                     // an earlier call may have run, and nobody knows
+	AnswerUnknown                     // an earlier call may have run, and nobody knows; it is not to be repeated
 	AnswerBusy                        // somebody else is on it until Claim.BusyUntil
 	AnswerAbandoned                   // not repeatable, and an earlier claim ended without a result
 )
@@ -93,7 +93,8 @@ type ClaimRequest struct {
 // Claim is the ledger's answer.
 type Claim struct {
 	Answer Answer
-	// Conflict says that AnswerDelivered or AnswerUnknown was given to another content.
+	// Conflict says that AnswerDelivered or AnswerUnknown was given to another content. An unknown id of a repeatable
+	// method is AnswerMine to its own content.
 	Conflict bool
 	// Token proves the claim to the ledger; only its holder can complete it.
 	Token uint64

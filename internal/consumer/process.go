@@ -130,7 +130,7 @@ func (w *Worker) answer(it *item, claim Claim) (Outcome, bool) {
 		return Outcome{Kind: Duplicate, Fields: claim.Reply}, true
 	case AnswerUnknown:
 		if claim.Conflict {
-			return giveUp(event.Defect{Reason: event.ReasonIdempotencyConflict, Message: "its idempotent id was sent before with another content, with an unknown outcome"}), true
+			return giveUp(event.Defect{Reason: event.ReasonIdempotencyConflict, Message: "its idempotent id was sent before with another content, and whether that ran is not known"}), true
 		}
 		out := giveUp(event.Defect{Reason: event.ReasonOutcomeUnknown, Message: "an earlier call with its idempotent id may have run, and the method must not be repeated"})
 		out.History = claim.History
@@ -171,14 +171,14 @@ func (w *Worker) resume(ctx context.Context, it *item) Outcome {
 	return out
 }
 
-// giveUpClaimed is the outcome of an event that expires while its id is claimed: a clean dead letter is forgotten, one with
-// an ambiguous attempt stays unknown (contract section 7, promise 5).
+// giveUpClaimed is the outcome of an event that expires while its id is claimed: without an attempt its id is forgotten, and
+// with an ambiguous one it stays unknown (contract section 7, promise 5).
 func (w *Worker) giveUpClaimed(it *item, token uint64, d event.Defect) Outcome {
 	out := giveUp(d)
 	out.History, out.token = it.history, token
 	out.step = ledgerForget
-	if it.history.Ambiguous {
-		out.step = ledgerUnknown
+	if it.history.Attempts > 0 || it.history.Ambiguous {
+		out.step = it.letteredStep(it.history)
 	}
 	return out
 }

@@ -74,7 +74,11 @@ func (w *Worker) tell(ctx context.Context, it *item, out Outcome) error {
 	case ledgerForget:
 		err = w.ledger.Forget(ctx, it.id, out.token)
 	case ledgerLettered:
-		err = w.ledger.Failed(ctx, it.id, out.token, it.letteredHistory(out.Reason))
+		if h := it.letteredHistory(out); h.Ambiguous {
+			err = w.ledger.Unknown(ctx, it.id, out.token, it.content, h)
+		} else {
+			err = w.ledger.Failed(ctx, it.id, out.token, h)
+		}
 	}
 	if err == nil {
 		w.ledgerWell()

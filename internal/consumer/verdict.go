@@ -73,7 +73,7 @@ func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.R
 			failedAt(&h, now)
 			break
 		}
-		h.Ambiguous = h.Ambiguous || (reply.Written && !reply.NothingRan)
+		h.Ambiguous = h.Ambiguous || (reply.Written && !reply.NothingRan && !reply.Definite)
 		if end.Free { // an open breaker and a pause spend no attempt
 			out.retry(now)
 			break
@@ -112,10 +112,7 @@ func (w *Worker) failed(it *item, permit *retry.Permit, out Outcome, h retry.His
 	if policy.Exhausted(h, !before.IsZero() && permit.Witness(before)) {
 		out.give(event.ReasonRetriesExhausted, fmt.Sprintf("gave up after %d attempts since %s while others of its method passed; the last: %s",
 			h.Attempts, h.FirstFailedAt.UTC().Format(time.RFC3339), w.words(it, reply)))
-		out.step = ledgerLettered
-		if h.Ambiguous {
-			out.step = ledgerUnknown
-		}
+		out.step = it.letteredStep(h)
 		return out
 	}
 	out.retry(now.Add(delay(policy, h.Attempts)))
@@ -137,11 +134,17 @@ func (w *Worker) reject(it *item, out Outcome, reply top.Reply) Outcome {
 	out.History = it.history
 	out.History.Attempts++
 	failedAt(&out.History, time.Now())
-	out.step = ledgerLettered
-	if it.history.Ambiguous {
-		out.step = ledgerUnknown
-	}
+	out.step = it.letteredStep(it.history)
 	return out
+}
+
+// letteredStep is what the ledger is told of a dead letter after a call. Where the call may have run and must not be
+// repeated it is told before the letter is written, and for good.
+func (it *item) letteredStep(h retry.History) ledgerStep {
+	if h.Ambiguous && !it.typ.Repeatable {
+		return ledgerUnknown
+	}
+	return ledgerLettered
 }
 
 func failedAt(h *retry.History, now time.Time) {

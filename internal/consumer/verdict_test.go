@@ -83,7 +83,7 @@ func TestVerdict(t *testing.T) {
 		{name: "rejected, not repeatable", typ: createType, reply: refused(),
 			want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerLettered, "attempts 1"}},
 		{name: "rejected after an ambiguous attempt: the id stays known", reply: refused(), history: wasAmbiguous,
-			want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerUnknown, "attempts 2 ambiguous"}},
+			want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerLettered, "attempts 2 ambiguous"}},
 		{name: "rejected as a probe: the world is well, the event is not", reply: refused(), probe: true,
 			want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerLettered, "attempts 1"}},
 		{name: "rejected in a storm: waits with the others", reply: refused(), storm: true,
@@ -113,7 +113,7 @@ func TestVerdict(t *testing.T) {
 			history: retry.History{Spared: 2}, want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerLettered, "attempts 1 spared 2"}},
 		{name: "misconfigured, three times, after an ambiguous attempt", reply: misconfigured(), tried: true,
 			history: retry.History{Spared: 2, Ambiguous: true},
-			want:    verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerUnknown, "attempts 1 ambiguous spared 2"}},
+			want:    verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerLettered, "attempts 1 ambiguous spared 2"}},
 
 		// transient: retried at the policy's intervals
 		{name: "nothing sent", reply: unreachable(), want: verdict{NotSettled, "", WaitRetry, time.Second, ledgerFailed, "attempts 1"}},
@@ -133,7 +133,7 @@ func TestVerdict(t *testing.T) {
 		{name: "attempts, time and witness: exhausted", reply: unreachable(), history: exhaustible, witness: true, active: time.Second,
 			want: verdict{DeadLettered, event.ReasonRetriesExhausted, "", 0, ledgerLettered, "attempts 3"}},
 		{name: "exhausted and ambiguous", reply: broken(), history: exhaustible, witness: true, active: time.Second,
-			want: verdict{DeadLettered, event.ReasonRetriesExhausted, "", 0, ledgerUnknown, "attempts 3 ambiguous"}},
+			want: verdict{DeadLettered, event.ReasonRetriesExhausted, "", 0, ledgerLettered, "attempts 3 ambiguous"}},
 		{name: "no witness: goes on at the longest interval", reply: unreachable(), history: exhaustible, active: time.Hour,
 			want: verdict{NotSettled, "", WaitRetry, 8 * time.Second, ledgerFailed, "attempts 3"}},
 		{name: "too early: goes on", reply: unreachable(), history: exhaustible, witness: true, active: time.Second - 1,

@@ -37,6 +37,7 @@ type entry struct {
 	known     bool      // there is a row
 	durable   bool      // the row says claimed
 	abandoned bool      // an earlier claim ended without a result: only Delivered, Unknown and Forget end that
+	unknown   content   // set where the id is unknown, and claimed again all the same because its call may be repeated
 	history   retry.History
 
 	ready chan struct{} // closed when the lookup is over; made by the first who waits for it
@@ -92,7 +93,7 @@ func (c *claims) lock(k key) *shard {
 func (s *shard) succeed(e *entry, token uint64, r consumer.ClaimRequest) *entry {
 	n := &entry{
 		key: e.key, scope: e.scope, token: token, lease: r.Lease, repeatable: r.Repeatable,
-		known: e.known, durable: e.durable, history: e.history,
+		known: e.known, durable: e.durable, unknown: e.unknown, history: e.history,
 		abandoned: e.abandoned || !r.Repeatable, // a claim found without a result (contract 7, promise 5)
 	}
 	s.entries[e.key] = n

@@ -88,8 +88,11 @@ func (l *ledger) beginCompletion(o operation, k key, token uint64, r row) (*writ
 	var remove bool
 	switch o {
 	case opFailed:
-		if e.abandoned {
+		switch {
+		case e.abandoned:
 			r.state = stateClaimed
+		case e.unknown.set:
+			r.state, r.content = stateUnknown, e.unknown
 		}
 	case opRelease:
 		if !e.durable || e.abandoned {
@@ -111,8 +114,11 @@ func (l *ledger) beginCompletion(o operation, k key, token uint64, r row) (*writ
 	return op, nil
 }
 
-// before is the row that e had before it was claimed: its history, or none.
+// before is the row that e had before it was claimed: unknown, its history, or none.
 func before(e *entry) (r row, remove bool) {
+	if e.unknown.set {
+		return row{state: stateUnknown, content: e.unknown, history: e.history}, false
+	}
 	if e.history == (retry.History{}) {
 		return row{}, true
 	}

@@ -36,6 +36,7 @@ var conformance = []struct {
 	{"delivered is remembered with its reply", deliveredIsRemembered},
 	{"content of the same version conflicts", contentConflicts},
 	{"unknown is remembered with its history", unknownIsRemembered},
+	{"an unknown id is claimed again where its call may be repeated", unknownIsClaimedAgain},
 	{"failed keeps the history", failedKeepsHistory},
 	{"every field of a history is kept", everyFieldOfHistoryIsKept},
 	{"release costs nothing", releaseCostsNothing},
@@ -111,7 +112,7 @@ func contentConflicts(t *testing.T, s store, _ *clock) {
 			{"another", contentNo(2), true},
 			{"another of another version", otherVersion, false},
 		} {
-			r := repeatable(id)
+			r := once(id)
 			r.Content = test.content
 			if c := mustClaim(t, s, r, answer); c.Conflict != test.conflict {
 				t.Errorf("%s, %s content: conflict %v, want %v", id, test.name, c.Conflict, test.conflict)
@@ -132,11 +133,45 @@ func unknownIsRemembered(t *testing.T, s store, c *clock) {
 	claim := mustClaim(t, s, once("a"), consumer.AnswerMine)
 	must(t, s.Unknown(t.Context(), idOf("a"), claim.Token, contentNo(1), someHistory(3)))
 	c.advance(2 * lease)
-	for _, r := range []consumer.ClaimRequest{once("a"), repeatable("a")} {
-		if again := mustClaim(t, s, r, consumer.AnswerUnknown); again.History != someHistory(3) || again.Reply != nil {
-			t.Errorf("unknown came back as %+v", again)
+	if again := mustClaim(t, s, once("a"), consumer.AnswerUnknown); again.History != someHistory(3) || again.Reply != nil {
+		t.Errorf("unknown came back as %+v", again)
+	}
+}
+
+// A call that may be repeated is: its unknown id can be claimed by its own content, and stays unknown until a result.
+func unknownIsClaimedAgain(t *testing.T, s store, c *clock) {
+	claim := mustClaim(t, s, repeatable("a"), consumer.AnswerMine)
+	must(t, s.Unknown(t.Context(), idOf("a"), claim.Token, contentNo(1), someHistory(3)))
+	other := repeatable("a")
+	other.Content = contentNo(2)
+	conflicts := func(when string) {
+		t.Helper()
+		if got := mustClaim(t, s, other, consumer.AnswerUnknown); !got.Conflict {
+			t.Errorf("another content %s: %+v", when, got)
 		}
 	}
+	again := func(history retry.History) consumer.Claim {
+		t.Helper()
+		got := mustClaim(t, s, repeatable("a"), consumer.AnswerMine)
+		if got.History != history {
+			t.Errorf("history %+v, want %+v", got.History, history)
+		}
+		return got
+	}
+	conflicts("at first")
+	claim = again(someHistory(3))
+	mustClaim(t, s, repeatable("a"), consumer.AnswerBusy)
+	must(t, s.Release(t.Context(), idOf("a"), claim.Token))
+	conflicts("after a release")
+	claim = again(someHistory(3))
+	must(t, s.Failed(t.Context(), idOf("a"), claim.Token, someHistory(4)))
+	conflicts("after a failure")
+	again(someHistory(4))
+	c.advance(lease)
+	conflicts("after a claim that ran out")
+	claim = again(someHistory(4))
+	must(t, s.Delivered(t.Context(), idOf("a"), claim.Token, contentNo(1), nil))
+	mustClaim(t, s, repeatable("a"), consumer.AnswerDelivered)
 }
 
 func failedKeepsHistory(t *testing.T, s store, _ *clock) {
@@ -288,7 +323,7 @@ func retentionDeletes(t *testing.T, s store, c *clock) {
 		t.Errorf("the old history is still there: %+v", claim.History)
 	}
 	mustClaim(t, s, repeatable("delivered new"), consumer.AnswerDelivered)
-	mustClaim(t, s, repeatable("unknown new"), consumer.AnswerUnknown)
+	mustClaim(t, s, once("unknown new"), consumer.AnswerUnknown)
 	if claim := mustClaim(t, s, repeatable("failed new"), consumer.AnswerMine); claim.History != someHistory(1) {
 		t.Errorf("the new history is gone: %+v", claim.History)
 	}

@@ -106,7 +106,7 @@ func (l *ledger) claim(ctx context.Context, r consumer.ClaimRequest) (consumer.C
 		if err := l.ready(ctx); err != nil {
 			return consumer.Claim{}, err
 		}
-		e, answer, step := l.enter(k, r)
+		e, answer, step := l.enter(k, c, r)
 		switch step {
 		case stepAnswered:
 			return answer, nil
@@ -147,7 +147,7 @@ const (
 )
 
 // enter finds out what a claim for k has to do.
-func (l *ledger) enter(k key, r consumer.ClaimRequest) (*entry, consumer.Claim, step) {
+func (l *ledger) enter(k key, c content, r consumer.ClaimRequest) (*entry, consumer.Claim, step) {
 	s := l.claims.lock(k)
 	defer s.Unlock()
 	e := s.entries[k]
@@ -167,6 +167,9 @@ func (l *ledger) enter(k key, r consumer.ClaimRequest) (*entry, consumer.Claim, 
 	now := l.now()
 	if e.phase != phaseHeld || now.Before(e.deadline) {
 		return nil, consumer.Claim{Answer: consumer.AnswerBusy, BusyUntil: e.busyUntil(now)}, stepAnswered
+	}
+	if e.unknown.conflicts(c) {
+		return nil, row{state: stateUnknown, content: e.unknown, history: e.history}.answer(c), stepAnswered
 	}
 	e = s.succeed(e, l.tokens.Add(1), r)
 	if l.mustWrite(e) {
@@ -247,7 +250,7 @@ func (l *ledger) finishRead(op *read, found row, err error) {
 	case err != nil:
 		op.err = err
 		delete(s.entries, e.key)
-	case found.settled():
+	case found.settled() && !found.again(e.repeatable, op.content):
 		stays := found // a copy, so that only settled rows go to the heap
 		op.claim, e.found = found.answer(op.content), &stays
 		delete(s.entries, e.key)
@@ -258,6 +261,9 @@ func (l *ledger) finishRead(op *read, found row, err error) {
 		// The store was opened by this process: the claim of a row without an entry is a former process's.
 		e.durable = found.state == stateClaimed
 		e.abandoned = e.durable && !e.repeatable
+		if found.state == stateUnknown {
+			e.unknown = found.content
+		}
 		if l.mustWrite(e) {
 			e.phase, op.pending = phaseClaiming, true
 			e.deadline = l.now().Add(e.lease)

@@ -30,9 +30,13 @@ type modelID struct {
 
 // claim is what the ledger must answer.
 func (m *modelID) claim(now time.Time, c consumer.Content) consumer.Claim {
+	conflict := c.Version == m.content.Version && c != m.content
+	again := m.settled == consumer.AnswerUnknown && m.repeatable
 	switch {
-	case m.settled != 0:
-		want := consumer.Claim{Answer: m.settled, Conflict: c.Version == m.content.Version && c != m.content}
+	case again && m.token != 0 && now.Before(m.deadline):
+		return consumer.Claim{Answer: consumer.AnswerBusy, BusyUntil: m.deadline}
+	case m.settled != 0 && !(again && !conflict):
+		want := consumer.Claim{Answer: m.settled, Conflict: conflict}
 		if m.settled == consumer.AnswerUnknown {
 			want.History = m.history
 		} else if m.reply != "" {

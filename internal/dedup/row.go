@@ -45,6 +45,11 @@ type row struct {
 // settled says that the id needs no further call.
 func (r row) settled() bool { return r.state == stateDelivered || r.state == stateUnknown }
 
+// again says that an id whose outcome is unknown may be claimed once more: the platform recognises the repeated id.
+func (r row) again(repeatable bool, c content) bool {
+	return r.state == stateUnknown && repeatable && !r.content.conflicts(c)
+}
+
 // content is a version byte and the first 16 bytes of the content's hash. Half the hash is enough to tell two contents
 // of one id apart, and saves a fifth of every row. The zero value is no content.
 type content struct {

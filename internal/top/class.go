@@ -89,6 +89,9 @@ type Reply struct {
 	Immediate bool
 	// RetryOnce comes with ClassTransient for the three isp parse codes: a second one means that the event is rejected.
 	RetryOnce bool
+	// Definite says that the API itself answered that it did not do what was asked, as an error that may pass. It is no
+	// proof that nothing ran, but no doubt either.
+	Definite bool
 	// NothingRan says that the platform did not run the call, so that even one that must not be repeated may be sent
 	// again: no byte was written, or the code proves it.
 	NothingRan bool

@@ -101,6 +101,7 @@ func (r *Reply) failed(t *schemas.Type, code string, o *MethodOptions) {
 		r.Class, r.Duplicate = ClassOK, true
 	case code != "" && (slices.Contains(t.TransientCodes, code) || slices.Contains(o.TransientCodes, code)):
 		r.unanswered(t, nil)
+		r.Definite = true
 	case code == "sign-check-failure":
 		// Protocol section 7.4: a provider's words for a bad sign. A wrong secret is no fault of the event.
 		r.Class, r.Scope = ClassMisconfigured, ScopeAppKeyMethod

@@ -58,9 +58,9 @@ func TestReplies(t *testing.T) {
 		{"sync: a code beside success is not one", sync, `{"logistics_provider_work_order_sync_response":{"work_order_sync_response":{"success":true,"error_code":"PARAM_ERROR","error_msg":"业务参数错误"},"request_id":"r3"}}`,
 			Reply{Class: ClassOK, RequestID: "r3"}},
 		{"sync: transient", sync, `{"logistics_provider_work_order_sync_response":{"work_order_sync_response":{"success":false,"error_code":"SYSTEM_ERROR"}}}`,
-			Reply{Class: ClassTransient, Code: "SYSTEM_ERROR"}},
+			Reply{Class: ClassTransient, Code: "SYSTEM_ERROR", Definite: true}},
 		{"ovs: transient code as a number", ovs, `{"tmall_ovs_delivery_order_info_send_response":{"result":{"success":false,"fail_code":1100,"fail_message":"系统异常"}}}`,
-			Reply{Class: ClassTransient, Code: "1100", Message: "系统异常"}},
+			Reply{Class: ClassTransient, Code: "1100", Message: "系统异常", Definite: true}},
 		{"ovs: success as text", ovs, `{"tmall_ovs_delivery_order_info_send_response":{"result":{"success":"true"}}}`, Reply{Class: ClassOK}},
 
 		// The simplified shape.
