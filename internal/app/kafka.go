@@ -117,5 +117,6 @@ func (a *App) groupConfig() broker.SourceConfig {
 	return broker.SourceConfig{
 		Group: k.GroupID, Topics: a.topics(), StartOffset: k.StartOffset, SessionTimeout: k.SessionTimeout,
 		HeartbeatInterval: k.HeartbeatInterval, RebalanceTimeout: k.RebalanceTimeout, Log: a.log,
+		OneHost: a.config.Dedup.Store == "sqlite",
 	}
 }

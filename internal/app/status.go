@@ -45,6 +45,9 @@ func (s *status) group() error {
 	case consumer.Draining, consumer.Stopped:
 		return errors.New("draining: the worker stops")
 	default:
+		if err := w.JoinError(); err != nil {
+			return fmt.Errorf("no assignment from the consumer group: %w", err)
+		}
 		return errors.New("no assignment from the consumer group yet")
 	}
 }

@@ -35,7 +35,7 @@ type generation struct {
 	released chan struct{}
 	yield    chan struct{} // closed when the generation after this one is wanted
 
-	misassigned atomic.Bool // partitions have no owner: leave the group before the next join
+	leave atomic.Bool // the group, before the next join
 
 	mu   sync.Mutex // commits go out in order, and none after Release
 	high map[consumer.TopicPartition]int64

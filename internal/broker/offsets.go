@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/segmentio/kafka-go"
 
@@ -70,50 +69,6 @@ func (c *Client) GroupOffsets(ctx context.Context, group string) (map[consumer.T
 		}
 	}
 	return offsets, nil
-}
-
-// Member is one member of a consumer group.
-type Member struct {
-	ID       string
-	ClientID string
-	Host     string
-	Owns     []consumer.TopicPartition // sorted by topic and partition
-}
-
-// Group is the state of a consumer group.
-type Group struct {
-	State   string // "Stable", "PreparingRebalance", "CompletingRebalance", "Empty" or "Dead"
-	Members []Member
-}
-
-// Group describes a consumer group. One that does not exist is Dead and has no members.
-func (c *Client) Group(ctx context.Context, group string) (Group, error) {
-	r, err := c.client.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{group}})
-	if err == nil && len(r.Groups) != 1 {
-		err = errors.New("the reply is not about the group that was asked for")
-	}
-	if err == nil {
-		err = r.Groups[0].Error
-	}
-	if errors.Is(err, kafka.GroupIdNotFound) {
-		return Group{State: "Dead"}, nil
-	}
-	if err != nil {
-		return Group{}, fmt.Errorf("members of group %s: %w", group, err)
-	}
-	g := Group{State: r.Groups[0].GroupState}
-	for _, m := range r.Groups[0].Members {
-		member := Member{ID: m.MemberID, ClientID: m.ClientID, Host: m.ClientHost}
-		for _, t := range m.MemberAssignments.Topics {
-			for _, p := range t.Partitions {
-				member.Owns = append(member.Owns, consumer.TopicPartition{Topic: t.Topic, Partition: p})
-			}
-		}
-		slices.SortFunc(member.Owns, comparePartitions)
-		g.Members = append(g.Members, member)
-	}
-	slices.SortFunc(g.Members, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
-	return g, nil
 }
 
 func comparePartitions(a, b consumer.TopicPartition) int {

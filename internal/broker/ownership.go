@@ -35,7 +35,7 @@ func (g *generation) watch(ctx context.Context) {
 		if seen++; seen > rank {
 			g.s.cfg.Log.Warn("partitions have no owner in the group: leaving it and joining again",
 				"group", g.gen.GroupID, "partitions", len(unowned), "first_topic", unowned[0].Topic, "first_partition", unowned[0].Partition)
-			g.misassigned.Store(true)
+			g.leave.Store(true)
 			g.end()
 			return
 		}
@@ -55,6 +55,9 @@ func (g *generation) unowned(ctx context.Context) ([]consumer.TopicPartition, in
 	}
 	owned := map[consumer.TopicPartition]bool{}
 	for _, m := range group.Members {
+		if m.unreadable {
+			return nil, rank, nil // what it owns is not known
+		}
 		for _, tp := range m.Owns {
 			owned[tp] = true
 		}

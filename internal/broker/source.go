@@ -44,6 +44,10 @@ type SourceConfig struct {
 	HeartbeatInterval time.Duration // default 1 s
 	RebalanceTimeout  time.Duration // how long a rebalance waits for a member that drains; default 60 s
 
+	// OneHost is for a member whose memory is on its own host: with a member of another host in the group it consumes
+	// nothing, and Next returns a ForeignMemberError as long as that is so.
+	OneHost bool
+
 	Log *slog.Logger // says what the source does about faults of the group; nil: nothing
 }
 
@@ -134,6 +138,10 @@ func (s *Source) nextError(err error) error {
 	if s.ctx.Err() != nil {
 		return fmt.Errorf("group %s: %w", s.cfg.Group, ErrClosed)
 	}
+	if errors.Is(err, kafka.InvalidSessionTimeout) {
+		err = fmt.Errorf("%w: kafka.session_timeout is %v, outside what the brokers allow "+
+			"(group.min.session.timeout.ms and group.max.session.timeout.ms: 6 s to 30 min by default)", err, s.cfg.SessionTimeout)
+	}
 	return fmt.Errorf("group %s: %w", s.cfg.Group, err)
 }
 
@@ -148,6 +156,9 @@ func (s *Source) next(ctx context.Context) (*generation, error) {
 	}
 	s.finish()
 	if s.group == nil {
+		if err := s.checkHosts(ctx, ""); err != nil {
+			return nil, err
+		}
 		if err := s.fixStart(ctx); err != nil {
 			return nil, err
 		}
@@ -165,6 +176,12 @@ func (s *Source) next(ctx context.Context) (*generation, error) {
 		}
 		g := newGeneration(s, gen)
 		s.current = g
+		if err := s.checkHosts(ctx, gen.MemberID); err != nil {
+			g.Release()
+			g.leave.Store(true)
+			s.finish() // it must not keep partitions that it does not consume
+			return nil, err
+		}
 		if err := g.locate(ctx); err != nil {
 			g.Release()
 			return nil, err
@@ -180,7 +197,7 @@ func (s *Source) finish() {
 		return
 	}
 	s.current = nil
-	if g.misassigned.Load() {
+	if g.leave.Load() {
 		s.leave()
 	}
 	close(g.yield)

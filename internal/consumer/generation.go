@@ -26,7 +26,7 @@ func (w *Worker) generation(ctx context.Context, g Generation) {
 		parts = append(parts, newPartition(a))
 	}
 	w.mu.Lock()
-	w.parts, w.state = parts, Consuming
+	w.parts, w.state, w.joinErr = parts, Consuming, nil
 	w.mu.Unlock()
 	w.metrics.own(parts)
 	w.log.Info("consuming", "partitions", len(parts))

@@ -90,9 +90,10 @@ type Worker struct {
 	workers  sync.WaitGroup
 	attempts atomic.Pointer[context.Context]
 
-	mu    sync.Mutex
-	parts []*partition // of the present generation
-	state State
+	mu      sync.Mutex
+	parts   []*partition // of the present generation
+	state   State
+	joinErr error // why there is none
 }
 
 // State is where the worker stands with its group.
@@ -153,6 +154,9 @@ func (w *Worker) Run(ctx context.Context) error {
 			}
 			return nil
 		case err != nil:
+			w.mu.Lock()
+			w.joinErr = err
+			w.mu.Unlock()
 			w.trouble.report("join", "no assignment from the consumer group", err)
 			if !pause(ctx, joinRetry) {
 				return nil
@@ -171,7 +175,7 @@ func (w *Worker) Run(ctx context.Context) error {
 
 func (w *Worker) setState(s State) {
 	w.mu.Lock()
-	w.state = s
+	w.state, w.joinErr = s, nil
 	w.mu.Unlock()
 }
 
@@ -180,6 +184,13 @@ func (w *Worker) State() State {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.state
+}
+
+// JoinError is why the worker has no assignment, as far as it is known; nil while it has one.
+func (w *Worker) JoinError() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.joinErr
 }
 
 // Waiting counts the keys whose next event waits, by what for.
