@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/toprelay/worker/internal/retry"
@@ -12,8 +13,10 @@ const (
 	leaseMargin = 5 * time.Second
 	// recordTimeout bounds the writes that record one outcome.
 	recordTimeout = 15 * time.Second
-	ledgerRetry   = time.Second
-	writeRetry    = time.Second
+	// claimTimeout bounds a claim: whoever waits for one holds a permit, and a ledger that hangs must be said.
+	claimTimeout = 5 * time.Second
+	ledgerRetry  = time.Second
+	writeRetry   = time.Second
 	// busyRetry is how often the id of another event's call is looked at.
 	busyRetry = 100 * time.Millisecond
 )
@@ -73,6 +76,18 @@ func (w *Worker) giveBack(permit *retry.Permit) {
 	}
 }
 
+// claim asks the ledger for the right to make one attempt. Where the answer comes too late, the ledger takes the claim back
+// by itself.
+func (w *Worker) claim(ctx context.Context, it *item) (Claim, error) {
+	bounded, cancel := context.WithTimeout(ctx, claimTimeout)
+	defer cancel()
+	claim, err := w.ledger.Claim(bounded, w.claimRequest(it))
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("no answer within %v: %w", claimTimeout, err)
+	}
+	return claim, err
+}
+
 // noLedger is the outcome where the ledger does not answer: no calls.
 func (w *Worker) noLedger(ctx context.Context, err error) Outcome {
 	if ctx.Err() != nil {
@@ -88,7 +103,10 @@ func (w *Worker) ledgerAway(err error) {
 	w.schedule.away(time.Now().Add(ledgerRetry))
 }
 
-func (w *Worker) ledgerWell() { w.trouble.over("ledger", "the ledger answers again") }
+func (w *Worker) ledgerWell() {
+	w.trouble.over("ledger", "the ledger answers again")
+	w.schedule.back()
+}
 
 // soon is when a busy id is looked at again.
 func (w *Worker) soon(until time.Time) time.Time {

@@ -48,7 +48,11 @@ func (s *schedule) dispatch(now time.Time) {
 	for s.uncalled < s.spare && s.running < s.limit && s.direct.len() > 0 {
 		s.begin(s.direct.pop(), nil)
 	}
-	for refusals := 0; s.running < s.limit && refusals < len(s.turns); {
+	most := s.limit
+	if s.ledgerAway.Load() { // one call finds out for all whether it answers: no permits are held for want of a claim
+		most = min(most, s.running+1)
+	}
+	for refusals := 0; s.running < most && refusals < len(s.turns); {
 		q := s.turns[s.turn%len(s.turns)]
 		s.turn++
 		if s.admit(q, now) {
@@ -56,6 +60,9 @@ func (s *schedule) dispatch(now time.Time) {
 		} else {
 			refusals++
 		}
+	}
+	if s.ledgerAway.Load() && s.running == most {
+		s.awayUntil = now.Add(claimTimeout + ledgerRetry) // by then it has failed, or all go on
 	}
 }
 

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,4 +111,51 @@ func TestDryRun(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A ledger that hangs is one that is away: it is said, the keys wait for it and not for a slot, and nobody holds a permit
+// but the one call that asks whether it is back.
+func TestLedgerHangs(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		h := &hanging{Ledger: r.ledger, free: make(chan struct{})}
+		r.worker.ledger = h
+		r.kafka.assign(part(0))
+		r.start()
+		for i := range 20 {
+			r.produce(status(fmt.Sprintf("e-%d", i), i))
+		}
+		r.pass(10 * time.Minute)
+		r.want("calls", len(r.caller.all()), 0)
+		if n := len(r.logs.with(t, "the ledger does not answer; no calls are made")); n != 10 {
+			t.Errorf("said %d times in ten minutes", n)
+		}
+		if line := r.logs.with(t, "the ledger does not answer; no calls are made")[0]; !strings.Contains(fmt.Sprint(line["error"]), "no answer within 5s") {
+			t.Errorf("the line says %v", line)
+		}
+		if n := r.series()[`toprelay_keys_waiting{reason="ledger"}`]; n < 19 {
+			t.Errorf("%v of 20 keys wait for the ledger: %v", n, r.worker.Waiting())
+		}
+		if n := r.series()[`toprelay_calls_in_flight{method="`+statusMethod+`"}`]; n > 1 {
+			t.Errorf("%v permits are held for want of a claim", n)
+		}
+		close(h.free)
+		r.pass(10 * time.Second)
+		r.want("settled", len(r.results.list()), 20)
+		r.metric(`toprelay_keys_waiting{reason="ledger"}`, 0)
+	})
+}
+
+// hanging is a ledger whose claims wait until free is closed.
+type hanging struct {
+	Ledger
+	free chan struct{}
+}
+
+func (h *hanging) Claim(ctx context.Context, r ClaimRequest) (Claim, error) {
+	select {
+	case <-h.free:
+		return h.Ledger.Claim(ctx, r)
+	case <-ctx.Done():
+		return Claim{}, ctx.Err()
+	}
 }

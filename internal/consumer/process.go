@@ -77,7 +77,7 @@ func (w *Worker) attempt(ctx context.Context, it *item, permit *retry.Permit) Ou
 	}
 	defer w.giveBack(permit) // does nothing once the permit is done
 
-	claim, err := w.ledger.Claim(ctx, w.claimRequest(it))
+	claim, err := w.claim(ctx, it)
 	if err != nil {
 		return w.noLedger(ctx, err)
 	}
@@ -113,6 +113,7 @@ func (w *Worker) answer(it *item, claim Claim) (Outcome, bool) {
 	switch claim.Answer {
 	case AnswerMine:
 		if it.loaded {
+			it.history = merged(it.history, claim.History)
 			return Outcome{}, false
 		}
 		if reason, lettered := it.letteredAs(claim.History); lettered {
@@ -156,7 +157,7 @@ func (w *Worker) resume(ctx context.Context, it *item) Outcome {
 		it.given = nil // unless it cannot be written again
 		return out
 	}
-	claim, err := w.ledger.Claim(ctx, w.claimRequest(it))
+	claim, err := w.claim(ctx, it)
 	switch {
 	case err != nil:
 		return w.noLedger(ctx, err)
@@ -181,6 +182,17 @@ func (w *Worker) giveUpClaimed(it *item, token uint64, d event.Defect) Outcome {
 		out.step = it.letteredStep(it.history)
 	}
 	return out
+}
+
+// merged adds what another record of the same id has left in the ledger meanwhile: a call of it may have run.
+func merged(own, stored retry.History) retry.History {
+	own.Ambiguous = own.Ambiguous || stored.Ambiguous
+	own.ParseRetried = own.ParseRetried || stored.ParseRetried
+	own.Attempts = max(own.Attempts, stored.Attempts)
+	if first := stored.FirstFailedAt; !first.IsZero() && (own.FirstFailedAt.IsZero() || first.Before(own.FirstFailedAt)) {
+		own.FirstFailedAt = first
+	}
+	return own
 }
 
 // nextTry is when an event that failed in an earlier life of the worker, or before a rebalance, may be tried again. A clock

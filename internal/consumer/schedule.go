@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/toprelay/worker/internal/retry"
@@ -28,7 +29,8 @@ type schedule struct {
 	parked     map[string]int // lanes that the gate refused alone, by its reason
 	running    int
 	uncalled   int           // of these without a call
-	awayUntil  time.Time     // the ledger does not answer: no attempts before
+	ledgerAway atomic.Bool   // the ledger does not answer
+	awayUntil  time.Time     // and is not asked before
 	wake       chan struct{} // capacity 1
 	lastTicked time.Time
 }
@@ -251,12 +253,25 @@ func (s *schedule) poke() {
 	}
 }
 
-// away stops all attempts until then: the ledger does not answer.
+// away stops all attempts until then: the ledger does not answer. After it one call at a time finds out whether it does.
 func (s *schedule) away(until time.Time) {
 	s.mu.Lock()
+	s.ledgerAway.Store(true)
 	s.awayUntil = until
 	s.mu.Unlock()
 	s.poke()
+}
+
+// back lets all attempts go on: the ledger answers.
+func (s *schedule) back() {
+	if !s.ledgerAway.Load() { // costs nothing while it is well
+		return
+	}
+	s.mu.Lock()
+	s.ledgerAway.Store(false)
+	s.awayUntil = time.Time{}
+	s.dispatch(time.Now())
+	s.mu.Unlock()
 }
 
 // stalled counts the waiting keys by reason: those with a time of their own, and those that the gate holds.
@@ -271,7 +286,10 @@ func (s *schedule) stalled() map[string]int {
 		counts[reason] += n
 	}
 	for _, q := range s.turns {
-		if q.refused != "" {
+		switch {
+		case s.ledgerAway.Load(): // whatever the gate said last
+			counts[string(WaitLedger)] += q.lanes.len()
+		case q.refused != "":
 			counts[q.refused] += q.lanes.len()
 		}
 	}
