@@ -32,8 +32,11 @@ func newBrokerCommand(c *cli) *cobra.Command {
 		Long: `Runs a Kafka broker in this process, for development and tests, never for production: it has no replicas, no access
 control, and deletes nothing by itself. It speaks the real protocol, so any Kafka client can use it.
 
-The topics of the configuration are created, by default the five that the worker uses. Without --data all is in memory
-and is gone when the command ends; with it topics, records and offsets are there again at the next start.`,
+The topics of the configuration are created where they are missing, and top.results where it names no topic for results:
+by default the five that a worker reads and writes. Without --data all is in memory and is gone when the command ends;
+with it topics, records and offsets are there again at the next start. A folder is for one broker at a time.
+
+Exit codes: 0 stopped by a signal, 1 failed, 2 usage, 6 another broker has the folder of --data, 78 bad configuration.`,
 		Example: `  worker broker
   worker broker --listen 127.0.0.1:0 -o json
   worker broker --data /tmp/toprelay-broker --partitions 12
@@ -61,14 +64,16 @@ and is gone when the command ends; with it topics, records and offsets are there
 		}
 		topics := f.topics(cfg)
 		b, err := embedded.Start(embedded.Options{Listen: f.listen, Advertise: f.advertise, DataDir: f.data, Topics: topics})
-		if errors.Is(err, syscall.EADDRINUSE) {
+		switch {
+		case errors.Is(err, syscall.EADDRINUSE):
 			return fmt.Errorf("%w; choose another address with --listen", err)
-		}
-		if err != nil {
+		case errors.Is(err, embedded.ErrLocked):
+			return withCode(exitUnreachable, fmt.Errorf("%w: stop it, or give this one a --data of its own", err))
+		case err != nil:
 			return err
 		}
 		defer b.Close()
-		if err := announceBroker(c.stdout, c.output, b.Addrs(), configuredTopics(cfg, true), topics); err != nil {
+		if err := announceBroker(c.stdout, c.output, b.Addrs(), usableTopics(cfg), topics); err != nil {
 			return fmt.Errorf("writing the address: %w", err)
 		}
 		fmt.Fprintln(c.stderr, "broker ready; stop it with Ctrl-C")
@@ -83,7 +88,7 @@ and is gone when the command ends; with it topics, records and offsets are there
 func (f *brokerFlags) topics(cfg *config.Config) map[string]embedded.Topic {
 	sizes := topicSizes{partitions: f.partitions, maxBytes: brokerMaxBytes}
 	topics := map[string]embedded.Topic{}
-	for _, p := range configuredTopics(cfg, true) {
+	for _, p := range usableTopics(cfg) {
 		t := p.spec(sizes, f.partitions, 1)
 		topics[p.name] = embedded.Topic{Partitions: t.Partitions, Config: t.Settings.Map()}
 	}

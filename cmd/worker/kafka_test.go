@@ -115,8 +115,8 @@ func TestBrokerCommand(t *testing.T) {
 		}()
 		addr := readAddress(t, read)
 		c := connect(t, addr)
-		names := []string{"top.status-changes", "top.work-orders", "top.dead-letters", "top.dead-letters.actions", "top.inbound.work-orders"}
-		topics, err := c.Topics(t.Context(), names...)
+		names := []string{"top.status-changes", "top.work-orders", "top.dead-letters", "top.dead-letters.actions", "top.results"}
+		topics, err := c.Topics(t.Context(), append(names, "top.inbound.work-orders")...)
 		if err != nil || len(topics) != 5 || topics["top.work-orders"].Partitions != 3 || topics["top.dead-letters.actions"].Partitions != 1 {
 			t.Errorf("run %d: topics %v, %v", run, topics, err)
 		}
@@ -128,10 +128,23 @@ func TestBrokerCommand(t *testing.T) {
 			t.Error(err)
 		}
 		w.Close()
+		refuseSecondBroker(t, dir)
 		stop()
 		if code := <-done; code != exitOK {
 			t.Errorf("run %d: exit code %d: %s", run, code, stderr.String())
 		}
+	}
+}
+
+// refuseSecondBroker starts a broker on a folder that one has. It would stop at once if it ran.
+func refuseSecondBroker(t *testing.T, dir string) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	var stderr bytes.Buffer
+	code := execute(ctx, []string{"broker", "--listen", "127.0.0.1:0", "--data", dir}, nil, io.Discard, &stderr)
+	if want := fmt.Sprintf("another broker has the data folder %s (pid %d): stop it", dir, os.Getpid()); code != exitUnreachable || !strings.Contains(stderr.String(), want) {
+		t.Errorf("a second broker on the folder: exit %d, %s; want %d and %q", code, stderr.String(), exitUnreachable, want)
 	}
 }
 
@@ -185,6 +198,11 @@ func TestTopicsCreate(t *testing.T) {
 	if len(got) != 4 || got["top.work-orders"].State != "created" {
 		t.Errorf("got %s", stdout)
 	}
+	for name, r := range got { // those that are the cluster's defaults, too
+		if r.Settings["cleanup.policy"] != "delete" || r.Settings["max.message.bytes"] == "" {
+			t.Errorf("%s is shown with the settings %v", name, r.Settings)
+		}
+	}
 	c := connect(t, addr)
 	topics, err := c.Topics(t.Context(), "top.work-orders", "top.dead-letters", "top.dead-letters.actions")
 	if err != nil || topics["top.work-orders"].Partitions != 4 || topics["top.dead-letters"].Partitions != 9 || topics["top.dead-letters.actions"].Partitions != 1 {
@@ -205,6 +223,17 @@ func TestTopicsCreate(t *testing.T) {
 	}
 	if code, stdout, _ := worker(t, "", args[:len(args)-2]...); code != exitOK || !strings.Contains(stdout, "dead letters") {
 		t.Errorf("as a table: exit %d, %s", code, stdout)
+	}
+}
+
+func TestTopicsCreateWithTooManyReplicas(t *testing.T) {
+	t.Parallel()
+	code, stdout, stderr := worker(t, "", "topics", "create", "--brokers", startBroker(t, nil), "--replicas", "3")
+	if code != exitFailed || !strings.Contains(stderr, "more replicas than the cluster has brokers; it has 1: use --replicas 1") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	if !strings.Contains(stdout, "the cluster's defaults") {
+		t.Errorf("nothing stands for the settings of a topic for events: %s", stdout)
 	}
 }
 

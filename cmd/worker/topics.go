@@ -104,17 +104,18 @@ type topicResult struct {
 }
 
 func (f *topicsFlags) create(ctx context.Context, cfg *config.Config, client *broker.Client) ([]topicResult, error) {
-	planned := configuredTopics(cfg, false)
+	planned := configuredTopics(cfg)
 	there, settings, err := describeTopics(ctx, client, planned)
+	if err != nil {
+		return nil, err
+	}
+	brokers, err := client.Brokers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	replicas := f.replicas
 	if replicas == 0 {
-		if replicas, err = client.Brokers(ctx); err != nil {
-			return nil, err
-		}
-		replicas = min(replicas, 3)
+		replicas = min(brokers, 3)
 	}
 	sizes := f.sizes(planned, there, settings)
 	var results []topicResult
@@ -131,10 +132,27 @@ func (f *topicsFlags) create(ctx context.Context, cfg *config.Config, client *br
 			r.State = "would be created"
 		} else if err := client.CreateTopic(ctx, want); err != nil {
 			r.State, r.Note, r.err = "failed", err.Error(), err
+			if errors.Is(err, broker.ErrReplicas) {
+				r.Note += fmt.Sprintf("; it has %d: use --replicas %d", brokers, brokers)
+			}
 		}
 		results = append(results, r)
 	}
+	showSettings(ctx, client, results)
 	return results, nil
+}
+
+// showSettings gives the topics that were created the settings that they have now, the cluster's defaults among them.
+// Where Kafka does not say, those that were asked for stay: it is only for show.
+func showSettings(ctx context.Context, client *broker.Client, results []topicResult) {
+	for i, r := range results {
+		if r.State != "created" {
+			continue
+		}
+		if settings, err := client.Settings(ctx, r.Topic); err == nil {
+			results[i].Settings = settings[r.Topic].Map()
+		}
+	}
 }
 
 func describeTopics(ctx context.Context, client *broker.Client, planned []plannedTopic) (map[string]broker.Topic, map[string]broker.Settings, error) {
@@ -204,6 +222,9 @@ func writeTopics(w io.Writer, output string, results []topicResult) error {
 			settings = append(settings, name+"="+value)
 		}
 		sort.Strings(settings)
+		if len(settings) == 0 {
+			settings = []string{"the cluster's defaults"}
+		}
 		fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%s\t%s\n", r.Topic, r.Partitions, r.Replicas, r.State, r.Role, strings.Join(settings, " "))
 	}
 	return table.Flush()

@@ -32,9 +32,12 @@ type plannedTopic struct {
 	role topicRole
 }
 
-// configuredTopics lists the topics of the configuration, in the order in which they are shown. The inbound topic is
-// among them where the receiver is on, or with all.
-func configuredTopics(cfg *config.Config, all bool) []plannedTopic {
+// defaultResults is the name of the topic for results where the configuration gives none (contract section 2).
+const defaultResults = "top.results"
+
+// configuredTopics lists the topics of the configuration, in the order in which they are shown. Those for results and for
+// inbound work orders are among them where they are switched on.
+func configuredTopics(cfg *config.Config) []plannedTopic {
 	var topics []plannedTopic
 	for _, t := range cfg.Kafka.Topics {
 		topics = append(topics, plannedTopic{t.Name, roleSource})
@@ -43,8 +46,18 @@ func configuredTopics(cfg *config.Config, all bool) []plannedTopic {
 	if cfg.Kafka.ResultsTopic != "" {
 		topics = append(topics, plannedTopic{cfg.Kafka.ResultsTopic, roleResults})
 	}
-	if all || cfg.Qimen.Inbound.Listen != "" {
+	if cfg.Qimen.Inbound.Listen != "" {
 		topics = append(topics, plannedTopic{cfg.Qimen.Inbound.Topic, roleInbound})
+	}
+	return topics
+}
+
+// usableTopics is all that a worker may use of the configuration once its switches are on: for a broker that was started
+// without the worker's file.
+func usableTopics(cfg *config.Config) []plannedTopic {
+	topics := configuredTopics(cfg)
+	if cfg.Kafka.ResultsTopic == "" {
+		topics = append(topics, plannedTopic{defaultResults, roleResults})
 	}
 	return topics
 }

@@ -23,6 +23,9 @@ func (e *MissingTopicsError) Error() string {
 
 func (e *MissingTopicsError) Unwrap() error { return kafka.UnknownTopicOrPartition }
 
+// ErrReplicas says that a topic was to have more replicas than the cluster has brokers. It is Kafka's error 38.
+var ErrReplicas = errors.New("more replicas than the cluster has brokers")
+
 // IsUnreachable says whether err means that no broker could be asked: it is away, does not answer in time, or hangs up.
 // A refusal by a broker is none, nor is a certificate that is not trusted.
 func IsUnreachable(err error) bool {

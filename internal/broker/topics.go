@@ -152,7 +152,7 @@ type NewTopic struct {
 }
 
 // CreateTopic creates a topic and waits until the cluster knows it. One that exists already is an error that is
-// kafka.TopicAlreadyExists, and stays as it is.
+// kafka.TopicAlreadyExists, and stays as it is. One with more replicas than there are brokers is ErrReplicas.
 //
 // There is no dry run: kafka-go waits for the topic to appear after a request that only validates, too, until the time
 // is over.
@@ -165,7 +165,10 @@ func (c *Client) CreateTopic(ctx context.Context, t NewTopic) error {
 	if err == nil {
 		err = r.Errors[t.Name]
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, kafka.InvalidReplicationFactor):
+		return fmt.Errorf("create topic %s: %w", t.Name, ErrReplicas)
+	case err != nil:
 		return fmt.Errorf("create topic %s: %w", t.Name, err)
 	}
 	return nil

@@ -40,6 +40,10 @@ func TestCreateTopic(t *testing.T) {
 	if err := c.CreateTopic(t.Context(), topic); !errors.Is(err, kafka.TopicAlreadyExists) {
 		t.Errorf("again: got %v, want error 36", err)
 	}
+	topic.Name, topic.Replicas = newName(t), 3
+	if err := c.CreateTopic(t.Context(), topic); !errors.Is(err, ErrReplicas) {
+		t.Errorf("three replicas on one broker: got %v, want ErrReplicas", err)
+	}
 	if n, err := c.Brokers(t.Context()); n != 1 || err != nil {
 		t.Errorf("%d brokers, %v; want 1", n, err)
 	}

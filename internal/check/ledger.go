@@ -9,9 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"syscall"
+
+	"github.com/toprelay/worker/internal/filelock"
 )
 
 // sqliteMagic is how a file of SQLite begins.
@@ -32,8 +31,8 @@ func (r *run) ledger(context.Context) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
-	if pid, held := holder(path + ".lock"); held {
-		r.ok("%s is in use by a running worker%s", path, pid)
+	if held := filelock.Look(path + ".lock"); held != nil {
+		r.ok("%s is in use by a running worker%s", path, held.Holder())
 		return
 	}
 	if err := writable(filepath.Dir(path)); err != nil {
@@ -49,24 +48,6 @@ func (r *run) ledger(context.Context) {
 	default:
 		r.ok("%s, %d KiB, in use by nobody", path, size>>10)
 	}
-}
-
-// holder says whether a process has the lock, and which where it has said so. It asks for a shared lock that it gives
-// back at once: a worker that starts in this moment looks again a tenth of a second later.
-func holder(lock string) (pid string, held bool) {
-	f, err := os.Open(lock)
-	if err != nil {
-		return "", false
-	}
-	defer f.Close()
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
-		return "", false
-	}
-	text, err := io.ReadAll(io.LimitReader(f, 32))
-	if n, convErr := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && convErr == nil && n > 0 {
-		return fmt.Sprintf(" (pid %d)", n), true
-	}
-	return "", true
 }
 
 // writable says whether files can be made in the folder, or in the nearest one above it that is there.

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/toprelay/worker/internal/filelock"
 )
 
 // readQueue and writeQueue bound how many operations wait for the reader and the writer; a caller beyond them waits with
@@ -30,7 +32,7 @@ type SQLite struct {
 	path   string
 	opts   Options
 	log    *slog.Logger
-	lock   *fileLock
+	lock   *filelock.Lock
 	file   os.FileInfo // the file as it was opened
 	reader *reader
 	writer *writer
@@ -73,7 +75,7 @@ func Open(ctx context.Context, o Options) (_ *SQLite, err error) {
 	if s.path, err = resolve(o.Path); err != nil {
 		return nil, err
 	}
-	if s.lock, err = lockFile(ctx, s.path, o.LockWait); err != nil {
+	if s.lock, err = lockStore(ctx, s.path, o.LockWait); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.path, err)
 	}
 	if s.file, err = create(s.path); err != nil {
@@ -167,7 +169,7 @@ func (s *SQLite) closeFiles() error {
 		errs = append(errs, s.writer.conn.close())
 	}
 	if s.lock != nil {
-		errs = append(errs, s.lock.release())
+		errs = append(errs, s.lock.Release())
 	}
 	return errors.Join(errs...)
 }

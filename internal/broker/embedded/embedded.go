@@ -4,13 +4,22 @@
 package embedded
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/toprelay/worker/internal/filelock"
 )
+
+// ErrLocked says that another broker has the DataDir. Two would write over each other's records.
+var ErrLocked = errors.New("another broker has the data folder")
 
 // minSession lets tests see a dead member's session end soon. Kafka's default is 6 s.
 const minSession = time.Second
@@ -34,12 +43,28 @@ type Broker struct {
 	cluster   *kfake.Cluster
 	addr      string
 	listening string
+	lock      *filelock.Lock // on DataDir; nil: none is kept
 }
 
-// Start runs a broker. A DataDir that was used before goes on with its topics, records and offsets.
+// Start runs a broker. A DataDir that was used before goes on with its topics, records and offsets; one that another
+// broker has is ErrLocked.
 func Start(o Options) (*Broker, error) {
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"
+	}
+	b := &Broker{}
+	if err := b.start(o); err != nil {
+		b.Close()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *Broker) start(o Options) (err error) {
+	if o.DataDir != "" {
+		if b.lock, err = lockFolder(o.DataDir); err != nil {
+			return err
+		}
 	}
 	var bound string
 	listen := func(network, _ string) (net.Listener, error) {
@@ -65,19 +90,27 @@ func Start(o Options) (*Broker, error) {
 	if o.DataDir != "" {
 		opts = append(opts, kfake.DataDir(o.DataDir), kfake.SyncWrites())
 	}
-	cluster, err := kfake.NewCluster(opts...)
-	if err != nil {
-		return nil, fmt.Errorf("embedded broker on %s: %w", o.Listen, err)
+	if b.cluster, err = kfake.NewCluster(opts...); err != nil {
+		return fmt.Errorf("embedded broker on %s: %w", o.Listen, err)
 	}
-	b := &Broker{cluster: cluster, addr: bound, listening: bound}
+	b.addr, b.listening = bound, bound
 	if o.Advertise != "" {
 		b.addr = o.Advertise
 	}
-	if err := b.createTopics(o.Topics); err != nil {
-		b.Close()
-		return nil, err
+	return b.createTopics(o.Topics)
+}
+
+// lockFolder makes the folder and keeps other brokers from it.
+func lockFolder(dir string) (*filelock.Lock, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	return b, nil
+	lock, err := filelock.Take(context.Background(), filepath.Join(dir, "lock"), 0)
+	var held *filelock.HeldError
+	if errors.As(err, &held) {
+		return nil, fmt.Errorf("%w %s%s", ErrLocked, dir, held.Holder())
+	}
+	return lock, err
 }
 
 func (b *Broker) createTopics(topics map[string]Topic) error {
@@ -103,8 +136,15 @@ func (b *Broker) Addrs() []string { return []string{b.addr} }
 // ListenAddr is the address that is listened on: where a proxy with the advertised address forwards to.
 func (b *Broker) ListenAddr() string { return b.listening }
 
-// Close stops the broker, after it has written what it keeps.
-func (b *Broker) Close() { b.cluster.Close() }
+// Close stops the broker, after it has written what it keeps, and only then gives the folder free.
+func (b *Broker) Close() {
+	if b.cluster != nil {
+		b.cluster.Close()
+	}
+	if b.lock != nil {
+		_ = b.lock.Release() // closing it twice is no harm, and nothing is written through it
+	}
+}
 
 // advertised is a listener whose clients are told another address: that of a proxy, say.
 type advertised struct {

@@ -1,7 +1,10 @@
 package embedded
 
 import (
+	"errors"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -64,6 +67,21 @@ func TestTopicsAndRecordsOutliveARestart(t *testing.T) {
 	if rs := c.PollFetches(t.Context()).Records(); len(rs) != 1 || string(rs[0].Value) != "kept" {
 		t.Errorf("%d records after the restart, want the one that was written", len(rs))
 	}
+}
+
+func TestAFolderHasOneBroker(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "made", "here")
+	first := start(t, Options{DataDir: dir})
+	if _, err := Start(Options{DataDir: dir}); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), dir) ||
+		!strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) {
+		t.Errorf("got %v, want ErrLocked with folder and process", err)
+	}
+	first.Close()
+	// One that fails after it took the folder gives it back, too.
+	if _, err := Start(Options{DataDir: dir, Advertise: "nowhere"}); err == nil {
+		t.Error("a bad advertised address is accepted")
+	}
+	start(t, Options{DataDir: dir})
 }
 
 func TestClientsAreSentToTheAdvertisedAddress(t *testing.T) {
