@@ -1,17 +1,13 @@
 package broker
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"slices"
 	"time"
-
-	"github.com/segmentio/kafka-go/compress"
 
 	"github.com/toprelay/worker/internal/consumer"
 	"github.com/toprelay/worker/internal/event"
@@ -27,10 +23,6 @@ const (
 	attributeLogAppendTime = 1 << 3
 	attributeTransactional = 1 << 4
 	attributeControl       = 1 << 5
-
-	// maxInflated bounds what a compressed batch may become, in bytes. The broker's limit of max.message.bytes counts the
-	// compressed ones.
-	maxInflated = 256 << 20
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -48,7 +40,7 @@ type batchInfo struct {
 	records    []byte
 }
 
-// readLog takes the committed records from offset on out of batches, in log order.
+// readLog takes the committed records from offset on out of batches, in log order, until there are maxRecords bytes of them.
 //
 // A broker leaves out nothing for a consumer in read_committed: it stops at the last stable offset, sends the aborted
 // records with the others and a list of the aborted transactions, and markers, which are records of control batches.
@@ -57,7 +49,7 @@ func readLog(log []byte, tp consumer.TopicPartition, offset int64, aborted []tra
 	slices.SortFunc(aborted, func(a, b transaction) int { return cmp.Compare(a.first, b.first) })
 	r := logReader{tp: tp, from: offset, aborted: aborted, open: map[int64]bool{}, out: out}
 	whole := 0
-	for len(log) >= batchPrefix {
+	for len(log) >= batchPrefix && !r.full {
 		size := batchPrefix + int64(int32(binary.BigEndian.Uint32(log[8:])))
 		if size < batchHeader {
 			return fmt.Errorf("batch at offset %d: it says that it has %d bytes", int64(binary.BigEndian.Uint64(log)), size)
@@ -114,7 +106,9 @@ type logReader struct {
 	aborted []transaction  // not yet begun at this point of the log, by first offset
 	open    map[int64]bool // producers whose transaction, at this point of the log, will be aborted
 	before  []event.Header // of the record before, which mostly has the same names
-	scratch []byte         // the records of a compressed batch
+	texts   texts
+	held    int  // bytes of the records so far
+	full    bool // so many that the rest is left for the next fetch
 	out     *consumer.Batch
 }
 
@@ -125,34 +119,27 @@ func (r *logReader) batch(b *batchInfo) error {
 		r.open[r.aborted[0].producer] = true
 		r.aborted = r.aborted[1:]
 	}
-	records := b.records
-	if codec := compress.Compression(b.attributes & attributeCompression); codec != compress.None {
-		var err error
-		if records, err = r.inflate(codec, b.records, maxInflated); err != nil {
+	done, err := r.texts.of(b)
+	if err != nil {
+		return err
+	}
+	defer done()
+	keep := b.attributes&attributeControl == 0 && (b.attributes&attributeTransactional == 0 || !r.open[b.producer])
+	if keep {
+		r.out.Records = slices.Grow(r.out.Records, min(b.count, maxRecords/recordCost))
+	}
+	for range b.count {
+		text, err := r.texts.next()
+		if err != nil {
+			return err
+		}
+		if err := r.record(b, &wire{rest: text}, keep); err != nil || r.full {
 			return err
 		}
 	}
 	// Past the batch's last offset, whatever records it has left: an emptied batch must not be fetched for ever.
 	r.out.Next = max(r.out.Next, b.last+1)
-	keep := b.attributes&attributeControl == 0 && (b.attributes&attributeTransactional == 0 || !r.open[b.producer])
-	if keep {
-		const smallest = 7 // bytes of a record
-		r.out.Records = slices.Grow(r.out.Records, min(b.count, len(records)/smallest))
-	}
-	w := wire{rest: records}
-	for range b.count {
-		rec := wire{rest: w.bytes()}
-		if w.failed || rec.rest == nil {
-			return errors.New("damaged: the records end too early")
-		}
-		if err := r.record(b, &rec, keep); err != nil {
-			return err
-		}
-	}
-	if len(w.rest) > 0 {
-		return errors.New("damaged: something stands behind the records")
-	}
-	return nil
+	return r.texts.end()
 }
 
 // record reads one record. Those from before the offset come because the broker sends whole batches.
@@ -175,6 +162,9 @@ func (r *logReader) record(b *batchInfo, w *wire, keep bool) error {
 		return nil
 	case offset < r.from:
 		return nil
+	case r.held >= maxRecords:
+		r.full, r.out.Next = true, offset
+		return nil
 	}
 	if b.attributes&attributeLogAppendTime != 0 {
 		at = b.max
@@ -184,6 +174,7 @@ func (r *logReader) record(b *batchInfo, w *wire, keep bool) error {
 		return fmt.Errorf("record at offset %d: %w", offset, err)
 	}
 	r.out.Records = append(r.out.Records, out)
+	r.held += out.Size() + recordCost
 	return nil
 }
 
@@ -244,24 +235,4 @@ func (r *logReader) name(i int, b []byte) string {
 		return r.before[i].Key
 	}
 	return string(b)
-}
-
-// inflate returns the records of a compressed batch, of at most limit bytes. They are good until the next call.
-func (r *logReader) inflate(codec compress.Compression, b []byte, limit int64) ([]byte, error) {
-	c := codec.Codec()
-	if c == nil {
-		return nil, fmt.Errorf("compression %d is not known", codec)
-	}
-	in := c.NewReader(bytes.NewReader(b))
-	defer in.Close()
-	out := bytes.NewBuffer(r.scratch[:0])
-	n, err := io.Copy(out, io.LimitReader(in, limit+1))
-	r.scratch = out.Bytes()
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("damaged: %s: %w", codec, err)
-	case n > limit:
-		return nil, fmt.Errorf("%s: it has more than %d bytes of records", codec, limit)
-	}
-	return r.scratch, nil
 }

@@ -3,6 +3,7 @@ package broker
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"runtime"
@@ -222,6 +223,10 @@ func TestReadLogRefuses(t *testing.T) {
 		"an old format":          {seal(func(b []byte) { b[batchMagic] = 1 }), "older than Kafka 0.11"},
 		"an unknown compression": {seal(func(b []byte) { b[22] = 7 }), "compression 7"},
 		"broken compression":     {seal(func(b []byte) { b[22] = 4 }), "zstd"},
+		"fewer, compressed":      {wireBatch{attributes: int16(compress.Zstd), count: 3, last: 2, records: two}.bytes(), "zstd: damaged: the records end too early"},
+		"more, compressed":       {wireBatch{attributes: int16(compress.Zstd), count: 1, records: two}.bytes(), "behind the records"},
+		"a cut one, compressed":  {wireBatch{attributes: int16(compress.Gzip), count: 2, last: 1, records: two[:len(two)-1]}.bytes(), "gzip: damaged: the records end too early"},
+		"a length below none":    {wireBatch{attributes: int16(compress.Zstd), count: 1, records: []byte{1}}.bytes(), "the records end too early"},
 		"an impossible length":   {seal(func(b []byte) { binary.BigEndian.PutUint32(b[8:], 3) }), "15 bytes"},
 		"no whole batch":         {plainBatch(0, 0, 1).bytes()[:70], "no whole batch"},
 		"a marker without kind":  {wireBatch{attributes: attributeControl, offsets: []int64{0}, key: []byte{0}}.bytes(), "marker at offset 0"},
@@ -238,16 +243,75 @@ func TestReadLogRefuses(t *testing.T) {
 	}
 }
 
-// A compressed batch may become far larger than the broker's limit, up to a bound.
+// A compressed batch may become far larger than what came. What it holds is read in parts, each within a bound, and none of
+// its records is read twice or left out.
+func TestReadLogInParts(t *testing.T) {
+	const size, n = 800 << 10, 30
+	for _, codec := range []compress.Compression{compress.None, compress.Gzip, compress.Snappy, compress.Lz4, compress.Zstd} {
+		b := wireBatch{base: 10, last: 10 + n + 5, attributes: int16(codec), value: func(o int64) []byte {
+			return bytes.Repeat([]byte{byte(o)}, size)
+		}}
+		for o := range int64(n) {
+			b.offsets = append(b.offsets, b.base+o)
+		}
+		log := append(b.bytes(), logOf(plainBatch(b.last+1, b.last+1))...)
+		var got []int64
+		fetches := 0
+		for next := b.base; next < b.last+2; fetches++ {
+			part := consumer.Batch{Next: next}
+			if err := readLog(log, consumer.TopicPartition{}, next, nil, &part); err != nil || part.Next <= next {
+				t.Fatalf("%s from %d: next %d, %v", codec, next, part.Next, err)
+			}
+			held := 0
+			for _, r := range part.Records {
+				got = append(got, r.Offset)
+				if held += r.Size(); r.Offset < b.last && (len(r.Value) != size || r.Value[0] != byte(r.Offset)) {
+					t.Fatalf("%s: %d bytes at offset %d", codec, len(r.Value), r.Offset)
+				}
+			}
+			if held > maxRecords+size {
+				t.Errorf("%s: %d MiB at once", codec, held>>20)
+			}
+			next = part.Next
+		}
+		if want := append(slices.Clone(b.offsets), b.last+1); !slices.Equal(got, want) || fetches != 3 {
+			t.Errorf("%s: %d fetches brought %v, want 3 and %v", codec, fetches, got, want)
+		}
+	}
+}
+
+// Small records cost more than their bytes.
+func TestReadLogCountsWhatRecordsCost(t *testing.T) {
+	b := wireBatch{attributes: int16(compress.Zstd), value: func(int64) []byte { return nil }}
+	for o := range int64(100_000) {
+		b.offsets = append(b.offsets, o)
+	}
+	part := consumer.Batch{}
+	if err := readLog(b.bytes(), consumer.TopicPartition{}, 0, nil, &part); err != nil || len(part.Records) != maxRecords/recordCost {
+		t.Errorf("%d records, %v", len(part.Records), err)
+	}
+}
+
+// There is a bound on what a compressed batch may become.
 func TestInflateHasABound(t *testing.T) {
 	for _, codec := range []compress.Compression{compress.Gzip, compress.Snappy, compress.Lz4, compress.Zstd} {
-		in := wireBatch{attributes: int16(codec), count: 1, records: make([]byte, 1<<20)}.bytes()[batchHeader:]
-		r := logReader{}
+		in := wireBatch{attributes: int16(codec), count: 1, records: append(binary.AppendVarint(nil, 1<<20), make([]byte, 1<<20)...)}.bytes()
+		head, err := readHead(in)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, limit := range []int64{1 << 20, 1<<20 - 1} {
-			out, err := r.inflate(codec, in, limit)
-			if ok := limit == 1<<20; (err == nil) != ok || ok && len(out) != 1<<20 {
+			var r texts
+			done, err := r.of(&head)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.left = limit
+			out, err := r.next()
+			if fits := limit == 1<<20; fits && (err != nil || len(out) != 1<<20 || r.end() != nil) || !fits && !errors.Is(err, errInflatedPast) {
 				t.Errorf("%s with a limit of %d: %d bytes, %v", codec, limit, len(out), err)
 			}
+			done()
 		}
 	}
 }
