@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/toprelay/worker/internal/broker"
 	"github.com/toprelay/worker/internal/config"
+	"github.com/toprelay/worker/schemas"
 )
 
 // publishFlags are the flags of worker publish.
@@ -48,9 +48,10 @@ With --raw a line is a record, written as it is and not checked:
   key, value and header values are a string, bytes as {"base64": "…"}, or null where there is none, which is another
   thing than empty; without partition the key chooses; offset and time may be there and are not used.
 
-What is wrong with a line is said as FILE:LINE, the dead-letter reason that the worker would give, the JSON Pointer into
-data, and the message. The other lines are written all the same. When Kafka fails, the command stops behind the lines that
-it has tried, and says which.
+Size, envelope, type, data and expirytime are checked, and topaccount where the configuration has accounts (--config):
+without one the command cannot know them. What is wrong with a line is said as FILE:LINE, the dead-letter reason that the
+worker would give, the JSON Pointer into data, and the message; a topic that Kafka has not is 'refused'. The other lines
+are written all the same. When Kafka fails, the command stops behind the lines that it has tried, and says which.
 
 Exit codes: 0 all were written, 3 some were not, 1 none, 6 Kafka does not answer.`,
 		Example: `  worker publish events.jsonl --config toprelay.yaml
@@ -76,15 +77,11 @@ Exit codes: 0 all were written, 3 some were not, 1 none, 6 Kafka does not answer
 		if err != nil {
 			return err
 		}
-		name, input := "stdin", c.stdin
-		if args[0] != "-" {
-			file, err := os.Open(args[0])
-			if err != nil {
-				return withCode(exitUsage, fmt.Errorf("reading the events: %w", err))
-			}
-			defer file.Close()
-			name, input = args[0], file
+		name, input, err := openEvents(c, args[0])
+		if err != nil {
+			return err
 		}
+		defer input.Close()
 		p := publication{report: newPublishReport(name, f.dryRun), progress: newProgress(c.stderr), stderr: c.stderr}
 		err = f.publish(cmd.Context(), cfg, &p, input, parse)
 		p.progress.end()
@@ -104,19 +101,35 @@ func (f *publishFlags) parser(cfg *config.Config) (parseLine, error) {
 		}
 		return rawLine{topic: f.topic}.parse, nil
 	}
-	routes := map[string]string{}
-	for _, r := range f.routes {
-		eventType, topic, ok := strings.Cut(r, "=")
-		if !ok || eventType == "" || topic == "" {
-			return nil, withCode(exitUsage, fmt.Errorf("--route %q: use TYPE=TOPIC", r))
-		}
-		routes[eventType] = topic
-	}
 	known, err := catalogueOf(cfg)
 	if err != nil {
 		return nil, withCode(exitConfig, err)
 	}
-	return newEventLine(cfg, known, routes, f.topic, f.noValidate).parse, nil
+	routes, err := f.routing(known)
+	if err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	judge := newEventJudge(cfg, known)
+	judge.arrival = true
+	line := newEventLine(judge, routes, f.topic, cfg.Kafka.Topics)
+	line.noValidate = f.noValidate
+	return line.parse, nil
+}
+
+// routing is the topic by type, from --route. A type that nobody knows is a mistake, unless such events are wanted.
+func (f *publishFlags) routing(known *schemas.Catalogue) (map[string]string, error) {
+	routes := map[string]string{}
+	for _, r := range f.routes {
+		eventType, topic, ok := strings.Cut(r, "=")
+		if !ok || eventType == "" || topic == "" {
+			return nil, fmt.Errorf("--route %q: use TYPE=TOPIC", r)
+		}
+		if _, ok := known.Type(eventType); !ok && !f.noValidate {
+			return nil, fmt.Errorf("--route %q: the type %s is not in the catalogue: see `worker schemas list`", r, eventType)
+		}
+		routes[eventType] = topic
+	}
+	return routes, nil
 }
 
 // publish reads, checks and writes: while one chunk is written the next one is read and checked. Chunks are written one
@@ -177,12 +190,13 @@ func (p *publication) write(ctx context.Context, writer *broker.Writer, c *chunk
 			p.report.published(o.Topic)
 			continue
 		}
-		if !errors.Is(errs[i], broker.ErrTooLarge) && !errors.Is(errs[i], broker.ErrNoPartition) {
+		message, refused := refusal(errs[i])
+		if !refused {
 			p.report.failed(c.lines[i])
 			stop = errs[i]
 			continue
 		}
-		c.problems = append(c.problems, lineProblem{Line: c.lines[i], Reason: "refused", Message: errs[i].Error()})
+		c.problems = append(c.problems, lineProblem{Line: c.lines[i], Reason: "refused", Message: message})
 	}
 	for _, problem := range c.sortedProblems() {
 		p.progress.clear()
@@ -192,4 +206,17 @@ func (p *publication) write(ctx context.Context, writer *broker.Writer, c *chunk
 	p.report.Lines += c.count
 	p.progress.show(p.report)
 	return stop
+}
+
+// refusal says what is wrong with a line that Kafka did not take, where it is the line's own fault.
+func refusal(err error) (message string, refused bool) {
+	var missing *broker.MissingTopicsError
+	switch {
+	case errors.As(err, &missing):
+		return fmt.Sprintf("Kafka has no topic %s: correct topic, --route or --topic, or create it", strings.Join(missing.Topics, ", ")), true
+	case errors.Is(err, broker.ErrTooLarge), errors.Is(err, broker.ErrNoPartition):
+		return err.Error(), true
+	default:
+		return "", false
+	}
 }

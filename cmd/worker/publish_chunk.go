@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -61,6 +62,18 @@ func (p *lineProblem) text(file string) string {
 
 func badLine(format string, args ...any) *lineProblem {
 	return &lineProblem{Reason: "bad_line", Message: fmt.Sprintf(format, args...)}
+}
+
+// openEvents opens the file with events of that name, - being stdin, and says how it is called in what is printed.
+func openEvents(c *cli, name string) (shown string, events io.ReadCloser, err error) {
+	if name == "-" {
+		return "stdin", io.NopCloser(c.stdin), nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return name, nil, withCode(exitUsage, fmt.Errorf("reading the events: %w", err))
+	}
+	return name, f, nil
 }
 
 // numberedLine is a line that is not blank.

@@ -117,6 +117,26 @@ func TestPublishSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+// A topic that does not exist is the fault of its line: the others are written.
+func TestPublishToATopicThatIsMissing(t *testing.T) {
+	t.Parallel()
+	addr := startBroker(t, bothTopics)
+	lines := []string{
+		goodEvent("1", "WO1"),
+		strings.Replace(goodEvent("2", "WO2"), "{", `{"topic":"no.such.topic",`, 1),
+		goodEvent("3", "WO3"),
+	}
+	code, stdout, stderr := worker(t, strings.Join(lines, "\n"), "publish", "-", "--brokers", addr, "-o", "json")
+	r := reportOf(t, stdout)
+	if code != exitPartly || r.Published != 2 || r.Bad != 1 || r.Failed != 0 || len(r.Problems) != 1 {
+		t.Fatalf("exit %d: %s%s", code, stdout, stderr)
+	}
+	want := "Kafka has no topic no.such.topic: correct topic, --route or --topic, or create it"
+	if p := r.Problems[0]; p.Line != 2 || p.Reason != "refused" || p.Message != want {
+		t.Errorf("got %+v, want line 2 refused: %s", p, want)
+	}
+}
+
 func TestPublishExitCodes(t *testing.T) {
 	t.Parallel()
 	addr := startBroker(t, bothTopics)
@@ -130,8 +150,11 @@ func TestPublishExitCodes(t *testing.T) {
 		"all bad":           {bad, nil, exitFailed, "none of 1 lines"},
 		"nothing":           {"\n\n", nil, exitFailed, "holds no lines"},
 		"bad but wanted":    {bad, []string{"--no-validate"}, exitOK, ""},
-		"missing topic":     {goodEvent("1", "W"), []string{"--topic", "missing"}, exitFailed, "worker topics create"},
+		"missing topic":     {goodEvent("1", "W"), []string{"--topic", "missing"}, exitFailed, "correct topic, --route or --topic, or create it"},
+		"impossible topic":  {goodEvent("1", "W"), []string{"--topic", "no/such"}, exitFailed, "correct topic, --route or --topic, or create it"},
 		"bad route":         {bad, []string{"--route", "x"}, exitUsage, "TYPE=TOPIC"},
+		"unknown route":     {bad, []string{"--route", "nobody.knows=a"}, exitUsage, "the type nobody.knows is not in the catalogue"},
+		"wanted route":      {bad, []string{"--route", "nobody.knows=top.work-orders", "--no-validate"}, exitOK, ""},
 		"raw with a route":  {bad, []string{"--raw", "--route", "a=b"}, exitUsage, "--raw"},
 		"no topic for type": {goodEvent("1", "W"), []string{"--set", "kafka.topics=a,b"}, exitFailed, "no topic"},
 		"one topic for all": {goodEvent("1", "W"), []string{"--set", "kafka.topics=top.status-changes"}, exitOK, ""},

@@ -7,15 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"text/tabwriter"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
-
-	"github.com/toprelay/worker/internal/config"
-	"github.com/toprelay/worker/internal/event"
-	"github.com/toprelay/worker/schemas"
 )
 
 // maxDocument bounds one line, and a document over several lines, in bytes. Events are far smaller.
@@ -25,9 +20,12 @@ func newSchemasValidateCommand(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate FILE|-",
 		Short: "Check events as the worker would, without sending them",
-		Long: `Checks structured CloudEvents as the worker would: envelope, type and data. The input has one event on each
-line (JSON lines), or is one JSON document. Account and expiry are not checked, because they depend on where and when
-the event arrives.
+		Long: `Checks structured CloudEvents as the worker would: size, envelope, type and data. The input has one event on each
+line (JSON lines), or is one JSON document. It may be in the form of 'worker publish': with the members topic, key and
+headers, and without specversion, which is then 1.0.
+
+Account and expiry are not checked, because they depend on where and when the event arrives; 'worker publish --dry-run'
+checks both.
 
 For each bad event it prints file:line, the dead-letter reason, the JSON Pointer of the field and what is wrong.
 Exit codes: 0 all events are good, 3 some are bad, 1 all are bad or there is none.`,
@@ -42,16 +40,12 @@ Exit codes: 0 all events are good, 3 some are bad, 1 all are bad or there is non
 		if err != nil {
 			return err
 		}
-		name, input := args[0], c.stdin
-		if name != "-" {
-			f, err := os.Open(name)
-			if err != nil {
-				return withCode(exitUsage, fmt.Errorf("reading the events: %w", err))
-			}
-			defer f.Close()
-			input = f
+		name, input, err := openEvents(c, args[0])
+		if err != nil {
+			return err
 		}
-		v := validator{cfg: cfg, known: known, report: report{File: name, Problems: []defect{}}}
+		defer input.Close()
+		v := validator{judge: newEventJudge(cfg, known), report: report{File: name, Problems: []lineProblem{}}}
 		if err := v.read(input); err != nil {
 			return fmt.Errorf("reading the events of %s: %w", name, err)
 		}
@@ -65,21 +59,11 @@ Exit codes: 0 all events are good, 3 some are bad, 1 all are bad or there is non
 
 // report is what validate found; with -o json it is printed as it is.
 type report struct {
-	File     string   `json:"file"`
-	Events   int      `json:"events"`
-	Good     int      `json:"good"`
-	Bad      int      `json:"bad"`
-	Problems []defect `json:"problems"` // one for each bad event
-}
-
-// defect is what is wrong with one event. It holds no value of the data.
-type defect struct {
-	Line    int    `json:"line"` // where the event begins
-	ID      string `json:"id"`
-	Type    string `json:"type"`
-	Reason  string `json:"reason"`
-	Pointer string `json:"pointer"`
-	Message string `json:"message"`
+	File     string        `json:"file"`
+	Events   int           `json:"events"`
+	Good     int           `json:"good"`
+	Bad      int           `json:"bad"`
+	Problems []lineProblem `json:"problems"` // one for each bad event
 }
 
 func (r *report) write(c *cli) error {
@@ -117,8 +101,7 @@ func (r *report) err() error {
 
 // validator checks events one by one.
 type validator struct {
-	cfg    *config.Config
-	known  *schemas.Catalogue
+	judge  *eventJudge
 	report report
 }
 
@@ -188,37 +171,19 @@ func isJSON(text []byte) bool {
 	return jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }
 
-// structuredMode is the header of an event that is one JSON document.
-var structuredMode = []event.Header{{Key: "content-type", Value: []byte("application/cloudevents+json")}}
-
-// check judges one event in the order of the worker: size, envelope, type, data.
+// check judges one event.
 func (v *validator) check(line int, text []byte) {
 	v.report.Events++
-	decoder := event.Decoder{MaxBytes: int(v.cfg.Consumer.MaxEventBytes)}
-	e, bad := decoder.Decode(&event.Record{Value: text, Headers: structuredMode})
-	if bad == nil {
-		bad = v.data(&e)
+	parts, problem := splitEvent(text)
+	if problem == nil {
+		record := parts.record()
+		_, _, problem = v.judge.judge(&record)
 	}
-	if bad == nil {
+	if problem == nil {
 		v.report.Good++
 		return
 	}
 	v.report.Bad++
-	v.report.Problems = append(v.report.Problems, defect{
-		Line: line, ID: e.ID, Type: e.Type, Reason: string(bad.Reason), Pointer: bad.Pointer, Message: bad.Message,
-	})
-}
-
-func (v *validator) data(e *event.Event) *event.Defect {
-	t, ok := v.known.Type(e.Type)
-	if !ok {
-		return &event.Defect{Reason: event.ReasonUnknownType, Message: "no schema describes this type; 'worker schemas list' shows all"}
-	}
-	if e.DataDefect != nil {
-		return e.DataDefect
-	}
-	if _, bad := t.Check(e.Data, schemas.UnknownFields(v.cfg.Type(e.Type).UnknownFields)); bad != nil {
-		return &event.Defect{Reason: event.ReasonInvalidData, Pointer: bad.Pointer, Message: bad.Message}
-	}
-	return nil
+	problem.Line = line
+	v.report.Problems = append(v.report.Problems, *problem)
 }

@@ -134,10 +134,11 @@ func (w *Writer) partitions(ctx context.Context, topic string) (int, error) {
 	for attempt := 1; ; attempt++ {
 		r, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 		if err == nil {
-			if errors.Is(r.Topics[0].Error, kafka.UnknownTopicOrPartition) {
+			why := r.Topics[0].Error
+			if errors.Is(why, kafka.UnknownTopicOrPartition) || errors.Is(why, kafka.InvalidTopic) { // of a name such as a/b there can be none
 				return 0, &MissingTopicsError{Topics: []string{topic}}
 			}
-			return len(r.Topics[0].Partitions), r.Topics[0].Error
+			return len(r.Topics[0].Partitions), why
 		}
 		if attempt == lookupAttempts {
 			return 0, err

@@ -139,13 +139,14 @@ func TestWriteToAPartition(t *testing.T) {
 func TestWriteToAMissingTopic(t *testing.T) {
 	t.Parallel()
 	w := newWriter(t, newClient(t))
-	missing := newName(t)
-	err := w.Write(t.Context(), missing, ByKey, event.Record{Key: []byte("k")})
-	if !errors.Is(err, kafka.UnknownTopicOrPartition) || !strings.Contains(err.Error(), missing) {
-		t.Errorf("got %v, want error 3 with the topic", err)
-	}
-	if _, err := w.Partitions(t.Context(), missing); !errors.Is(err, kafka.UnknownTopicOrPartition) {
-		t.Errorf("Partitions: got %v, want error 3", err)
+	for _, missing := range []string{newName(t), "no/such"} { // the second one can never be there
+		err := w.Write(t.Context(), missing, ByKey, event.Record{Key: []byte("k")})
+		if !errors.Is(err, kafka.UnknownTopicOrPartition) || !strings.Contains(err.Error(), missing) {
+			t.Errorf("got %v, want error 3 with the topic", err)
+		}
+		if _, err := w.Partitions(t.Context(), missing); !errors.Is(err, kafka.UnknownTopicOrPartition) {
+			t.Errorf("Partitions: got %v, want error 3", err)
+		}
 	}
 }
 
