@@ -26,7 +26,7 @@ func gateOptions(c *config.Config, cat *schemas.Catalogue, log *slog.Logger, reg
 	for _, t := range cat.Types() {
 		m := c.Method(t.Method)
 		limit := rate(m.RateLimit)
-		o.Methods[t.Method] = retry.MethodOptions{Concurrency: m.Concurrency, Rate: &limit, Repeatable: t.Repeatable}
+		o.Methods[t.Method] = retry.MethodOptions{Concurrency: m.Concurrency, Rate: &limit, Repeatable: t.Repeatable, Sessionless: !t.Session || t.Encoding == schemas.EncodingQimenXML}
 	}
 	return o
 }

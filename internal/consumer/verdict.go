@@ -20,7 +20,7 @@ func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.R
 	now := time.Now()
 	w.metrics.called(it, reply)
 	it.calls++
-	end := permit.Done(report(reply, it.history.ParseRetried))
+	end := permit.Done(report(reply, it.history))
 	w.schedule.kick()
 
 	out := Outcome{Reply: reply, Called: true, token: token}
@@ -41,15 +41,17 @@ func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.R
 		out.hold()
 
 	case top.ClassSession, top.ClassMisconfigured:
-		if !permit.Tried {
+		if !end.Tried || end.Hold {
 			out.hold() // the gate parks its key, or the scope
 			break
 		}
 		h.Spared++
 		if h.Spared >= sparedTries {
-			w.gate.Forget(it.scope(), it.key) // the next event of the key starts without a record
+			it.history = h
 			return w.reject(it, out, reply)
 		}
+		h.Attempts++
+		failedAt(&h, now)
 		out.retry(now.Add(w.policy(it.typ.Method).Delay(h.Spared)))
 
 	case top.ClassTransient, top.ClassAmbiguous:
@@ -62,6 +64,8 @@ func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.R
 				return w.reject(it, out, reply)
 			}
 			h.ParseRetried = true
+			h.Attempts++
+			failedAt(&h, now)
 			out.retry(now.Add(w.policy(it.typ.Method).Delay(1)))
 			break
 		}
@@ -166,8 +170,10 @@ func (o *Outcome) give(reason event.Reason, message string) {
 }
 
 // report is what a reply says about the world.
-func report(reply top.Reply, parseRetried bool) retry.Report {
-	r := retry.Report{Wait: reply.Wait, Immediate: reply.Immediate, Level: level(reply.Scope), Detail: detail(reply)}
+func report(reply top.Reply, h retry.History) retry.Report {
+	r := retry.Report{
+		Wait: reply.Wait, Immediate: reply.Immediate, Level: level(reply.Scope), Detail: detail(reply), Last: h.Spared+1 >= sparedTries,
+	}
 	switch reply.Class {
 	case top.ClassOK:
 		r.Kind = retry.KindSuccess
@@ -181,7 +187,7 @@ func report(reply top.Reply, parseRetried bool) retry.Report {
 		r.Kind = retry.KindMisconfigured
 	case top.ClassTransient, top.ClassAmbiguous:
 		r.Kind = retry.KindFailure
-		if reply.RetryOnce && parseRetried {
+		if reply.RetryOnce && h.ParseRetried {
 			r.Kind = retry.KindRejected
 		}
 		r.Ambiguous = reply.Class == top.ClassAmbiguous

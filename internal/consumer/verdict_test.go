@@ -103,17 +103,17 @@ func TestVerdict(t *testing.T) {
 			want: verdict{NotSettled, "", WaitGate, 0, ledgerRelease, "attempts 0"}},
 		{name: "session as a probe", reply: sessionDead(), probe: true, want: verdict{NotSettled, "", WaitGate, 0, ledgerRelease, "attempts 0"}},
 		{name: "session after another key passed", reply: sessionDead(), tried: true,
-			want: verdict{NotSettled, "", WaitRetry, time.Second, ledgerFailed, "attempts 0 spared 1"}},
-		{name: "session after another key passed, again", reply: sessionDead(), tried: true, history: retry.History{Spared: 1},
-			want: verdict{NotSettled, "", WaitRetry, 2 * time.Second, ledgerFailed, "attempts 0 spared 2"}},
-		{name: "session after another key passed, three times", reply: sessionDead(), tried: true, history: retry.History{Spared: 2},
-			want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerLettered, "attempts 1 spared 2"}},
+			want: verdict{NotSettled, "", WaitRetry, time.Second, ledgerFailed, "attempts 1 spared 1"}},
+		{name: "session after another key passed, again", reply: sessionDead(), tried: true, history: retry.History{Attempts: 1, Spared: 1},
+			want: verdict{NotSettled, "", WaitRetry, 2 * time.Second, ledgerFailed, "attempts 2 spared 2"}},
+		{name: "session after another key passed, three times", reply: sessionDead(), tried: true, history: retry.History{Attempts: 2, Spared: 2},
+			want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerLettered, "attempts 3 spared 3"}},
 		{name: "misconfigured", reply: misconfigured(), want: verdict{NotSettled, "", WaitGate, 0, ledgerRelease, "attempts 0"}},
 		{name: "misconfigured after another key passed, three times", typ: createType, reply: misconfigured(), tried: true,
-			history: retry.History{Spared: 2}, want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerLettered, "attempts 1 spared 2"}},
+			history: retry.History{Attempts: 2, Spared: 2}, want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerLettered, "attempts 3 spared 3"}},
 		{name: "misconfigured, three times, after an ambiguous attempt", reply: misconfigured(), tried: true,
 			history: retry.History{Spared: 2, Ambiguous: true},
-			want:    verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerLettered, "attempts 1 ambiguous spared 2"}},
+			want:    verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerLettered, "attempts 1 ambiguous spared 3"}},
 
 		// transient: retried at the policy's intervals
 		{name: "nothing sent", reply: unreachable(), want: verdict{NotSettled, "", WaitRetry, time.Second, ledgerFailed, "attempts 1"}},
@@ -142,7 +142,7 @@ func TestVerdict(t *testing.T) {
 			want: verdict{NotSettled, "", WaitRetry, 2 * time.Second, ledgerFailed, "attempts 2"}},
 
 		// the platform could not read the parameters
-		{name: "a parse code once", reply: parseCode(), want: verdict{NotSettled, "", WaitRetry, time.Second, ledgerFailed, "attempts 0 parse-retried"}},
+		{name: "a parse code once", reply: parseCode(), want: verdict{NotSettled, "", WaitRetry, time.Second, ledgerFailed, "attempts 1 parse-retried"}},
 		{name: "a parse code twice", reply: parseCode(), history: retry.History{ParseRetried: true},
 			want: verdict{DeadLettered, event.ReasonRejected, "", 0, ledgerLettered, "attempts 1 parse-retried"}},
 		{name: "a parse code twice in a storm: waits with the others", reply: parseCode(), history: retry.History{ParseRetried: true}, storm: true,
@@ -198,11 +198,16 @@ func (r *rig) judge(tt judging) {
 		it.mark++
 		r.pass1(it.scope(), "another")
 	}
+	if tt.tried {
+		refused, _ := r.gate.Admit(it.scope(), it.key)
+		refused.Done(report(tt.reply, retry.History{}))
+		r.pass1(it.scope(), "another")
+	}
 	permit, refusal := r.gate.Admit(it.scope(), it.key)
 	if permit == nil {
 		r.t.Fatal(refusal.Reason)
 	}
-	permit.Tried, permit.Probe = tt.tried, tt.probe
+	permit.Probe = tt.probe
 	if tt.paused {
 		other, _ := r.gate.Admit(it.scope(), "another")
 		other.Done(retry.Report{Kind: retry.KindThrottled, Wait: time.Minute})

@@ -12,4 +12,5 @@ type History struct {
 	Spared        int           // tries made after another key had passed where this event had been refused
 	ParseRetried  bool          // the one retry of an isp parse code was used
 	Lettered      string        // the record of this id whose clean dead letter is acknowledged, and why; empty: none
+	Origin        string        // the record of this id whose call may have run, where it must not be repeated; empty: none
 }

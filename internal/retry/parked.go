@@ -9,8 +9,9 @@ import (
 const mostRefused = 4096
 
 // refusedKey is a key that had a session or misconfiguration reply. Whose fault is it? Until another key of the place
-// has had one too, it is parked alone and tries again by itself. Once another key has passed since, it is free again
-// and its tries count (Permit.Tried). It is forgotten when it gets a conclusive reply, or was not seen for long.
+// has had one too, it is parked alone and tries again by itself. Once another key of its method has passed since, it is
+// free again and its tries count (Verdict.Tried). It is forgotten when it gets a conclusive reply, or was not seen for
+// long.
 type refusedKey struct {
 	at       time.Time     // of the last refusal
 	seen     time.Time     // last asked for
@@ -34,29 +35,39 @@ func (e *refusedKey) pass(now time.Time) *Refusal {
 	return nil
 }
 
-// refuse takes a session or misconfiguration reply in.
-func (g *Gate) refuse(p *Permit, r Report, now time.Time) {
+// refuse takes a session or misconfiguration reply in. tried says that it is one of the key's own tries.
+func (g *Gate) refuse(p *Permit, r Report, now time.Time) (tried bool) {
 	kind := pauseSession
 	if r.Kind == KindMisconfigured {
 		kind = pauseMisconfigured
+	} else if m := p.scope.method; m.sessionless { // it is not, as it turns out
+		m.sessionless = false
+		for _, pl := range p.scope.places {
+			pl.rehold(now)
+		}
 	}
-	pl := p.scope.place(r.Level.or(LevelAccountMethod))
+	level := g.narrow(p, r.Level.or(LevelAccountMethod), kind)
+	pl := p.scope.place(level)
 	ps := &pl.pauses[kind]
 	if p.at.Before(p.scope.secretAt) || p.at.Before(ps.lifted) {
-		return // the call was sent before the world was mended: no evidence
+		return false // the call was sent before the world was mended: no evidence
 	}
 	g.forgetOld(ps, now)
 	l := p.lane()
 	e := ps.refused[l]
+	// A reply that pauses at once needs new evidence against the key each time: another one has passed since the last try.
+	tried = !ps.on && e != nil && e.passed && p.tried&pauseBit(int(level-1), int(kind)) != 0 &&
+		(!r.Immediate || !p.witness.Before(e.at)) && !ps.suspects(l.key)
 	if e == nil {
 		e = g.remember(ps, l)
 	}
 	switch {
-	case ps.on:
-	case e == nil, r.Immediate && !p.Tried, ps.suspects(l.key):
+	case ps.on, tried:
+	case e == nil, r.Immediate, ps.suspects(l.key):
 		g.begin(ps, now, r.Detail)
+		ps.last = l
 		g.note(slog.LevelWarn, "paused", ps, slog.Time("next_probe", ps.next))
-	case e.passed: // one of the key's own tries
+	case e.passed: // since the call was sent
 	case e.interval == 0:
 		e.interval = g.options.ProbeInterval
 		g.note(slog.LevelWarn, "parked one key", ps, slog.String("cause", r.Detail))
@@ -67,6 +78,41 @@ func (g *Gate) refuse(p *Permit, r Report, now time.Time) {
 		e.at, e.seen, e.next = now, now, now.Add(e.interval)
 	}
 	g.refresh(pl)
+	return tried
+}
+
+// narrow makes the level of a reply smaller where it names a whole app key or account, and another method of that has
+// passed since this method was refused: then it is this method that has the trouble, and the others must not wait for it.
+func (g *Gate) narrow(p *Permit, level Level, kind pauseKind) Level {
+	narrow := level
+	switch level {
+	case LevelAppKey:
+		narrow = LevelAppKeyMethod
+	case LevelAccount:
+		narrow = LevelAccountMethod
+	default:
+		return level
+	}
+	if ps := &p.scope.place(narrow).pauses[kind]; ps.on || len(ps.refused) > 0 {
+		return narrow
+	}
+	pl := p.scope.place(level)
+	var refused time.Time // first
+	for l, e := range pl.pauses[kind].refused {
+		if l.scope.method == p.scope.method {
+			refused = earlier(refused, e.at)
+		}
+	}
+	if refused.IsZero() {
+		return level
+	}
+	for _, sc := range pl.scopes {
+		if sc.method != p.scope.method && pl.pauses[kind].concerns(sc.method) && sc.witness.at.After(refused) {
+			g.drop(&pl.pauses[kind], p.lane())
+			return narrow
+		}
+	}
+	return level
 }
 
 // suspects says whether another key has had such a reply and none has passed since: then it is not the key's fault.
@@ -95,8 +141,9 @@ func (g *Gate) tried(ps *pause, p *Permit, r Report, now time.Time) {
 	}
 }
 
-// passed takes a conclusive reply in: the key's own refusals are forgotten, and other keys that were refused before the
-// call was sent are known to have been passed by. While a pause is on, its probe alone can tell that.
+// passed takes a conclusive reply in: the key's own refusals are forgotten, and other keys of its method that were refused
+// before the call was sent are known to have been passed by. Another method says nothing about them: it may need no
+// session, or have another secret, permission or gateway. While a pause is on, its probe alone can tell that.
 func (g *Gate) passed(ps *pause, p *Permit) {
 	l := p.lane()
 	g.drop(ps, l)
@@ -104,7 +151,7 @@ func (g *Gate) passed(ps *pause, p *Permit) {
 		return
 	}
 	for other, e := range ps.refused {
-		if other.key != l.key && !e.passed && !e.at.After(p.at) {
+		if other.scope.method == l.scope.method && other.key != l.key && !e.passed && !e.at.After(p.at) {
 			e.passed = true
 			ps.fresh--
 			g.signal()
@@ -156,10 +203,17 @@ func (g *Gate) forgetOld(ps *pause, now time.Time) {
 
 func (g *Gate) sweep(ps *pause, now time.Time) {
 	for l, e := range ps.refused {
-		if now.Sub(e.seen) > 3*g.options.MaxProbeInterval {
+		if g.old(e, now) {
 			g.drop(ps, l)
 		}
 	}
+}
+
+// old says that nobody has asked for the key in a long time, or that it was passed by so long ago that its event would have
+// used up its tries: its next event starts without a record.
+func (g *Gate) old(e *refusedKey, now time.Time) bool {
+	long := 3 * g.options.MaxProbeInterval
+	return now.Sub(e.seen) > long || e.passed && now.Sub(e.at) > long
 }
 
 func (g *Gate) forgetAll(ps *pause) {
@@ -168,8 +222,8 @@ func (g *Gate) forgetAll(ps *pause) {
 	}
 }
 
-// Forget drops what the gate remembers of a key, so that the next event of the key starts without a record. Call it when
-// an event is given up for its session or misconfiguration replies.
+// Forget drops that a key was refused and passed by, so that its next event starts without a record. Call it when an event
+// is given up. A key that was not passed by stays remembered: it is evidence against the world.
 func (g *Gate) Forget(s Scope, key string) {
 	g.mu.Lock()
 	defer g.unlock()
@@ -179,7 +233,10 @@ func (g *Gate) Forget(s Scope, key string) {
 	}
 	for _, pl := range sc.places {
 		for i := range pl.pauses {
-			g.drop(&pl.pauses[i], lane{sc, key})
+			ps, l := &pl.pauses[i], lane{sc, key}
+			if e := ps.refused[l]; e != nil && e.passed {
+				g.drop(ps, l)
+			}
 		}
 	}
 }

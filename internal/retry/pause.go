@@ -34,7 +34,7 @@ type pause struct {
 	next     time.Time     // when the next probe is due; zero: there are no probes
 	interval time.Duration // from one probe to the next
 	probing  bool          // a probe is in flight
-	last     lane          // of the last failed probe
+	last     lane          // of the last failed probe, or of the reply that began it
 	detail   string
 	epoch    uint64    // Gate.epoch when it began: older permits are not its probes
 	lifted   time.Time // when a probe or an operator ended it last
@@ -47,6 +47,9 @@ type pause struct {
 	fresh   int                  // of these, how many have not been passed by
 }
 
+// concerns says whether the pause holds calls of a method.
+func (ps *pause) concerns(m *method) bool { return ps.kind != pauseSession || !m.sessionless }
+
 // pass lets a call through as the pause's probe, or refuses it.
 func (ps *pause) pass(now time.Time, l lane) *Refusal {
 	reason := ps.kind.reason()
@@ -57,10 +60,26 @@ func (ps *pause) pass(now time.Time, l lane) *Refusal {
 		return &Refusal{Reason: reason}
 	case now.Before(ps.next):
 		return &Refusal{Reason: reason, Until: earlier(ps.next, ps.until)}
+	case ps.avoidsMethod(l.scope.method) && now.Before(ps.next.Add(grace)):
+		return &Refusal{Reason: reason, Until: ps.next.Add(grace)}
 	case ps.avoids(l) && now.Before(ps.next.Add(grace)):
 		return &Refusal{Reason: reason, Until: ps.next.Add(grace), KeyOnly: true}
 	}
 	return nil
+}
+
+// avoidsMethod says whether another method should take the probe: this one had the last refusal, and the pause holds others,
+// which may be well.
+func (ps *pause) avoidsMethod(m *method) bool {
+	if ps.last.scope == nil || ps.last.scope.method != m {
+		return false
+	}
+	for _, sc := range ps.place.scopes {
+		if sc.method != m && ps.concerns(sc.method) {
+			return true
+		}
+	}
+	return false
 }
 
 // avoids says whether another key should take the probe: this one has already been refused.
@@ -80,18 +99,21 @@ func (sc *scopeState) passPauses(now time.Time, p *Permit) *Refusal {
 		}
 		for k := range pl.pauses {
 			ps := &pl.pauses[k]
+			if !ps.concerns(sc.method) {
+				continue
+			}
 			if ps.on {
 				if r := ps.pass(now, p.lane()); r != nil {
 					return r
 				}
 				p.probes |= pauseBit(i, k)
 				p.Probe = true
-			} else if e := ps.refused[p.lane()]; e != nil {
+			} else if e := ps.refused[p.lane()]; e != nil && !p.gate.old(e, now) {
 				if r := e.pass(now); r != nil {
 					return r
 				}
 				if e.passed {
-					p.Tried = true
+					p.tried |= pauseBit(i, k)
 				} else {
 					p.own |= pauseBit(i, k)
 					p.Probe = true

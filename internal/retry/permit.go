@@ -4,9 +4,6 @@ import "time"
 
 // Permit lets one call start. Its holder calls Done or Unused exactly once.
 type Permit struct {
-	// Tried says that another key has passed since this key had a session or misconfiguration reply. If the call gets
-	// one again, it is one of the key's three more tries.
-	Tried bool
 	// Probe says that the call finds out whether a pause or an open breaker is over, or whether a parked key may go on.
 	Probe bool
 
@@ -20,6 +17,7 @@ type Permit struct {
 	probeDone  func(error) // tells gobreaker of its probe
 	probes     uint32      // the pauses that it probes (pauseBit)
 	own        uint32      // the pauses in which its own key is parked
+	tried      uint32      // the pauses in which its key was refused and another one of its method has passed since
 	token      uint64      // number of the token that it paid with
 	over       bool
 }
@@ -39,6 +37,9 @@ type Verdict struct {
 	// the others instead of being given up, so that a storm costs Options.FuseKeys letters and not one for each call in
 	// flight.
 	Hold bool
+	// Tried says that a session or misconfiguration reply is the event's own fault as far as it can be seen: another key of
+	// its method has passed since this key was refused. It is one of the key's three more tries.
+	Tried bool
 }
 
 // Unused gives the slot and the token back: no call was made. After Done it does nothing.
@@ -90,7 +91,9 @@ func (g *Gate) done(p *Permit, r Report) Verdict {
 		sc.bucket.halve(now, p.at)
 		g.ban(&sc.place(r.Level.or(LevelAppKeyMethod)).pauses[pauseThrottled], now, r.Wait, r.Detail)
 	case KindSession, KindMisconfigured:
-		g.refuse(p, r, now)
+		if v.Tried = g.refuse(p, r, now); v.Tried && r.Last {
+			v.Hold = g.reject(p, r, now)
+		}
 	}
 	g.settle(p, r, now)
 	if g.waiting {

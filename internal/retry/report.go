@@ -24,6 +24,9 @@ type Report struct {
 	Wait time.Duration
 	// Immediate makes a session reply pause its scope at once and not only park its key.
 	Immediate bool
+	// Last says that a session or misconfiguration reply ends the event, if it is one of its more tries (Verdict.Tried):
+	// then it counts as a rejection for the fuse.
+	Last bool
 	// Ambiguous says that the request may have run. It opens the breaker of a method that is not repeatable.
 	Ambiguous bool
 	// Detail goes into the log line and the snapshot of a pause: code and sub_code, never personal data.

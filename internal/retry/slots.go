@@ -14,9 +14,12 @@ type method struct {
 	name       string
 	limit      int // calls in flight; 0: none of its own
 	repeatable bool
-	inFlight   int
-	seen       time.Time // last asked for
-	breaker    breaker
+	// sessionless: a dead session does not hold it, and its calls say nothing about one. A method that has had a session
+	// reply all the same is sessionless no more.
+	sessionless bool
+	inFlight    int
+	seen        time.Time // last asked for
+	breaker     breaker
 }
 
 // method returns the state of a method and makes it where it is new.
@@ -25,9 +28,10 @@ func (g *Gate) method(name string) *method {
 		return m
 	}
 	m := &method{
-		name:       name,
-		limit:      g.options.concurrency(name),
-		repeatable: g.options.Methods[name].Repeatable,
+		name:        name,
+		limit:       g.options.concurrency(name),
+		repeatable:  g.options.Methods[name].Repeatable,
+		sessionless: g.options.Methods[name].Sessionless,
 	}
 	m.breaker.init(g, m)
 	g.methods[name] = m

@@ -128,9 +128,7 @@ func judge(code, subCode string) (v verdict, known bool) {
 	byCode := ruleOfCode(number)
 	if r := ruleOfSub(sub, true); r != nil {
 		v := r.verdict()
-		if byCode != nil {
-			v.nothingRan = byCode.nothingRan
-		}
+		v.nothingRan = true // the platform's own checks, before it passes a call on
 		if v.class == ClassMisconfigured && v.scope == ScopeNone {
 			v.scope = ScopeAccountMethod
 			if byCode != nil && byCode.class == ClassMisconfigured {

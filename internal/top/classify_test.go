@@ -45,11 +45,11 @@ var verdictLines = []verdictLine{
 	{"7", "accesscontrol.limited-by-something-new", throttled, 0, ScopeAppKeyMethod, "nothing"},
 	{"7", "isp.unknown-error", throttled, 0, ScopeAppKeyMethod, "nothing"},
 	{"8", "", throttled, 0, ScopeAppKeyMethod, "nothing"},
-	{"15", "accesscontrol.limited-by-api-access-count", throttled, 0, ScopeMethod, ""},
-	{"15", "ACCESSCONTROL.LIMITED-BY-APP-ACCESS-COUNT", throttled, 0, ScopeAppKey, ""},
-	{"40", "accesscontrol.limited-by-app-api-access-count", throttled, 0, ScopeAppKeyMethod, ""},
+	{"15", "accesscontrol.limited-by-api-access-count", throttled, 0, ScopeMethod, "nothing"},
+	{"15", "ACCESSCONTROL.LIMITED-BY-APP-ACCESS-COUNT", throttled, 0, ScopeAppKey, "nothing"},
+	{"40", "accesscontrol.limited-by-app-api-access-count", throttled, 0, ScopeAppKeyMethod, "nothing"},
 	{"27", "accesscontrol.limited-by-app-api-access-count", throttled, 0, ScopeAppKeyMethod, "nothing"},
-	{"999", "accesscontrol.limited-by-app-api-access-count", throttled, 0, ScopeAppKeyMethod, ""},
+	{"999", "accesscontrol.limited-by-app-api-access-count", throttled, 0, ScopeAppKeyMethod, "nothing"},
 
 	// Sessions.
 	{"26", "", session, 0, ScopeAccount, "immediate nothing"},
@@ -58,7 +58,7 @@ var verdictLines = []verdictLine{
 	{"27", "session-expired", session, 0, ScopeAccount, "immediate nothing"},
 	{"26", "session-is-blank", session, 0, ScopeAccount, "immediate nothing"},
 	{"27", "sessionkey-not-generated-by-server", session, 0, ScopeAccount, "immediate nothing"},
-	{"15", "invalid-sessionkey", session, 0, ScopeAccount, "immediate"},
+	{"15", "invalid-sessionkey", session, 0, ScopeAccount, "immediate nothing"},
 	{"44", "", session, 0, ScopeAccount, "immediate nothing"},
 	{"42", "", session, 0, ScopeAccountMethod, "nothing"},
 	{"53", "", session, 0, ScopeAccountMethod, "nothing"},
@@ -66,7 +66,7 @@ var verdictLines = []verdictLine{
 	{"12", "isv.something", session, 0, ScopeAccountMethod, "nothing"},
 
 	// The world must be mended.
-	{"3", "", misconfigured, 0, ScopeAccountMethod, ""},
+	{"3", "", misconfigured, ambiguous, ScopeAccountMethod, ""},
 	{"9", "", misconfigured, 0, ScopeAccountMethod, "nothing"},
 	{"11", "", misconfigured, 0, ScopeAppKeyMethod, "nothing"},
 	{"11", "isv.permission-api-package-empty", misconfigured, 0, ScopeAppKeyMethod, "nothing"},
@@ -90,17 +90,17 @@ var verdictLines = []verdictLine{
 	{"32", "", misconfigured, 0, ScopeAppKey, "nothing"},
 	{"33", "", misconfigured, 0, ScopeAppKey, "nothing"},
 	{"34", "", misconfigured, 0, ScopeAppKey, "nothing"},
-	{"15", "isv.permission-ip-whitelist-limit", misconfigured, 0, ScopeAccountMethod, ""},
-	{"15", "isv.invalid-permission", misconfigured, 0, ScopeAccountMethod, ""},
-	{"40", "isv.invalid-permission", misconfigured, 0, ScopeAccountMethod, ""},
-	{"15", "isv.access-limited-by-ip", misconfigured, 0, ScopeAccountMethod, ""},
-	{"15", "isv.appkey not exists", misconfigured, 0, ScopeAccountMethod, ""},
-	{"15", "isv.timestamp-limit-error", misconfigured, 0, ScopeAccountMethod, ""},
-	{"15", "isv.replayattack-timestamp-invalid-error", misconfigured, 0, ScopeAccountMethod, ""},
-	{"530", "isv.invalid-permission", misconfigured, 0, ScopeAccountMethod, ""},
-	{"", "isv.invalid-permission", misconfigured, 0, ScopeAccountMethod, ""},
-	{"15", "sign-check-failure", misconfigured, 0, ScopeAppKeyMethod, ""},
-	{"sign-check-failure", "", misconfigured, 0, ScopeAppKeyMethod, ""},
+	{"15", "isv.permission-ip-whitelist-limit", misconfigured, 0, ScopeAccountMethod, "nothing"},
+	{"15", "isv.invalid-permission", misconfigured, 0, ScopeAccountMethod, "nothing"},
+	{"40", "isv.invalid-permission", misconfigured, 0, ScopeAccountMethod, "nothing"},
+	{"15", "isv.access-limited-by-ip", misconfigured, 0, ScopeAccountMethod, "nothing"},
+	{"15", "isv.appkey not exists", misconfigured, 0, ScopeAccountMethod, "nothing"},
+	{"15", "isv.timestamp-limit-error", misconfigured, 0, ScopeAccountMethod, "nothing"},
+	{"15", "isv.replayattack-timestamp-invalid-error", misconfigured, 0, ScopeAccountMethod, "nothing"},
+	{"530", "isv.invalid-permission", misconfigured, 0, ScopeAccountMethod, "nothing"},
+	{"", "isv.invalid-permission", misconfigured, 0, ScopeAccountMethod, "nothing"},
+	{"15", "sign-check-failure", misconfigured, 0, ScopeAppKeyMethod, "nothing"},
+	{"sign-check-failure", "", misconfigured, 0, ScopeAppKeyMethod, "nothing"},
 
 	// The platform failed, and the call may have run.
 	{"10", "", transient, ambiguous, 0, ""},
@@ -151,12 +151,12 @@ var verdictLines = []verdictLine{
 	{"15", "isv.invalid-parameter:permission", rejected, 0, 0, ""},
 
 	// Codes that no list names.
-	{"1", "", misconfigured, 0, ScopeAccountMethod, ""},
-	{"35", "isv.invalid-parameter", misconfigured, 0, ScopeAccountMethod, ""},
-	{"99", "isp.unknown-error", misconfigured, 0, ScopeAccountMethod, ""},
-	{"0", "", misconfigured, 0, ScopeAccountMethod, ""},
-	{"-3", "", misconfigured, 0, ScopeAccountMethod, ""},
-	{"not-a-number", "", misconfigured, 0, ScopeAccountMethod, ""},
+	{"1", "", misconfigured, ambiguous, ScopeAccountMethod, ""},
+	{"35", "isv.invalid-parameter", misconfigured, ambiguous, ScopeAccountMethod, ""},
+	{"99", "isp.unknown-error", misconfigured, ambiguous, ScopeAccountMethod, ""},
+	{"0", "", misconfigured, ambiguous, ScopeAccountMethod, ""},
+	{"-3", "", misconfigured, ambiguous, ScopeAccountMethod, ""},
+	{"not-a-number", "", misconfigured, ambiguous, ScopeAccountMethod, ""},
 	{"not-a-number", "isv.invalid-parameter", rejected, 0, 0, ""},
 	{"100", "", rejected, 0, 0, ""},
 	{"501", "", rejected, 0, 0, ""},
@@ -181,12 +181,16 @@ func TestVerdicts(t *testing.T) {
 				r := Reply{Written: true}
 				r.refused(typ, reading{kind: kindError, code: line.code, subCode: line.sub}, &MethodOptions{}, time.Now())
 				once := strings.Contains(line.flags, "once") && repeatable
-				if r.Class != want || r.Scope != line.scope ||
+				scope := line.scope
+				if r.Class == ClassAmbiguous {
+					scope = ScopeNone
+				}
+				if r.Class != want || r.Scope != scope ||
 					r.Immediate != strings.Contains(line.flags, "immediate") ||
 					r.RetryOnce != once ||
 					r.NothingRan != strings.Contains(line.flags, "nothing") {
 					t.Errorf("class %s (want %s) scope %s (want %s) immediate %t once %t nothing ran %t",
-						r.Class, want, r.Scope, line.scope, r.Immediate, r.RetryOnce, r.NothingRan)
+						r.Class, want, r.Scope, scope, r.Immediate, r.RetryOnce, r.NothingRan)
 				}
 				if (r.Wait > 0) != (r.Class == ClassThrottled) {
 					t.Errorf("class %s with a wait of %s", r.Class, r.Wait)

@@ -28,7 +28,7 @@ func (r *Reply) decide(t *schemas.Type, x *exchange, o *MethodOptions, now time.
 		r.unanswered(t, fmt.Errorf("HTTP status %d", x.status))
 		return
 	case x.status == http.StatusTooManyRequests:
-		r.Class, r.Scope = ClassThrottled, ScopeAppKeyMethod
+		r.Class, r.Scope, r.NothingRan = ClassThrottled, ScopeAppKeyMethod, true
 		r.Wait = retryAfterWait(x.retryAfter, now)
 		if v, known := judge(body.code, body.subCode); known && body.kind == kindError && v.class == ClassThrottled {
 			r.throttled(v.scope, body, now)
@@ -39,7 +39,11 @@ func (r *Reply) decide(t *schemas.Type, x *exchange, o *MethodOptions, now time.
 		return
 	case x.status >= 300 && x.status < 400, x.status >= 400 && body.kind != kindError:
 		r.Class, r.Scope = ClassMisconfigured, ScopeAccountMethod
+		// A redirect sends the same call elsewhere; but 303 points to the result of one that ran, and the page of a proxy or
+		// a firewall is no proof.
+		r.NothingRan = x.status < 400 && x.status != http.StatusSeeOther
 		r.Err = fmt.Errorf("HTTP status %d", x.status)
+		r.unproven(t)
 		return
 	case x.status < 200:
 		r.unanswered(t, errUnknownStatus)
@@ -86,6 +90,15 @@ func (r *Reply) refused(t *schemas.Type, body reading, o *MethodOptions, now tim
 		r.RetryOnce = v.retryOnce && r.Class == ClassTransient
 	default:
 		r.Class, r.Scope, r.Immediate = v.class, v.scope, v.immediate
+		r.unproven(t)
+	}
+}
+
+// unproven makes trouble of the world ambiguous where the call must not be repeated and nothing proves that it did not run
+// (contract section 5, Not repeatable).
+func (r *Reply) unproven(t *schemas.Type) {
+	if r.Class != ClassRejected && !t.Repeatable && !r.NothingRan {
+		r.Class, r.Scope, r.Immediate = ClassAmbiguous, ScopeNone, false
 	}
 }
 

@@ -128,7 +128,7 @@ func TestReplies(t *testing.T) {
 			Reply{Class: ClassThrottled, Scope: ScopeAppKeyMethod, Code: "7", SubCode: "accesscontrol.limited-by-app-api-access-count",
 				Message: "App Call Limited: This ban will last for 2 more seconds", Wait: 2 * time.Second, NothingRan: true}},
 		{"qimen: flag failure with sign-check-failure", issue, `<response><flag>failure</flag><sub_code>sign-check-failure</sub_code><sub_message>Illegal request</sub_message></response>`,
-			Reply{Class: ClassMisconfigured, Scope: ScopeAppKeyMethod, SubCode: "sign-check-failure", Message: "Illegal request"}},
+			Reply{Class: ClassMisconfigured, Scope: ScopeAppKeyMethod, SubCode: "sign-check-failure", Message: "Illegal request", NothingRan: true}},
 		{"qimen: flag failure with words of the business", issue, `<response><flag>failure</flag><code>S003</code><message>no such order</message></response>`,
 			Reply{Class: ClassRejected, Code: "S003", Message: "no such order"}},
 		{"qimen: flag success alone is no success", issue, `<response><flag>success</flag><code>0</code></response>`, Reply{Class: ClassTransient}},
