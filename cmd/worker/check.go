@@ -45,6 +45,9 @@ can be used beside a running worker.
   clock          this machine's clock against the gateway's: a warning from a minute on, wrong from ten minutes on
   sessions       accounts without a session, though there are types that need one
 
+With a configuration that cannot be read there is a line for each thing that is wrong with it, and nothing else is looked
+at.
+
 With --running it asks a worker that runs, at /readyz, whether it is ready, and says what it lacks: the health check of a
 container.
 
@@ -95,14 +98,15 @@ func (f *checkFlags) refuse(cmd *cobra.Command) error {
 }
 
 func (f *checkFlags) report(ctx context.Context, c *cli) error {
-	cfg, err := f.config.load()
-	if err != nil {
-		return err
+	var findings []check.Finding
+	if cfg, err := f.config.load(); err != nil {
+		findings = check.Unreadable(err)
+	} else {
+		findings = check.Run(ctx, check.Options{
+			Config: cfg, Timeout: f.timeout, Only: f.only,
+			Connect: func() (*broker.Client, error) { return connectKafka(cfg) },
+		})
 	}
-	findings := check.Run(ctx, check.Options{
-		Config: cfg, Timeout: f.timeout, Only: f.only,
-		Connect: func() (*broker.Client, error) { return connectKafka(cfg) },
-	})
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func TestTakeWaits(t *testing.T) {
 func TestHeldErrorNamesOnlyWhatIsKnown(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	l := take(t, path)
-	defer l.Release()
+	t.Cleanup(func() { _ = l.Release() })
 	if err := os.WriteFile(path, []byte("not a number"), 0o600); err != nil {
 		t.Fatal(err)
 	}
