@@ -145,11 +145,11 @@ func (x *exchange) read(body []byte) (consumer.Batch, error) {
 	if code := r.int16(); code != 0 {
 		return consumer.Batch{}, kafka.Error(code)
 	}
-	b := consumer.Batch{Next: x.offset, LogStart: -1}
+	b := consumer.Batch{Next: x.offset}
 	r.int64() // high watermark
 	b.End = r.int64()
 	if x.version >= 5 {
-		b.LogStart = r.int64()
+		r.int64() // start of the log
 	}
 	var aborted []transaction
 	for range r.int32() { // -1 and 0: none

@@ -20,28 +20,11 @@ const (
 	fetchBytes = 1 << 20
 )
 
-// RangeError says that a position is outside the log, and where the log is. It is consumer.ErrOffsetOutOfRange.
-type RangeError struct {
-	consumer.TopicPartition
-	Offset        int64
-	LogStart, End int64 // -1 where the broker did not say
-}
-
-func (e *RangeError) Error() string {
-	if e.LogStart < 0 {
-		return fmt.Sprintf("fetch %s/%d from offset %d: offset out of range", e.Topic, e.Partition, e.Offset)
-	}
-	return fmt.Sprintf("fetch %s/%d from offset %d: offset out of range: the log holds %d to %d",
-		e.Topic, e.Partition, e.Offset, e.LogStart, e.End)
-}
-
-func (e *RangeError) Unwrap() error { return consumer.ErrOffsetOutOfRange }
-
 // Fetch reads the committed records of one partition from offset on, as the Java client does in read_committed. It
 // waits at most 500 ms for the first one, then returns an empty batch. Safe for concurrent use: fetches that wait do
 // not hold up each other.
 //
-// It fails with a RangeError where offset is outside the log: kafka-go's Reader goes to the start of the log without an
+// It fails with a consumer.RangeError where offset is outside the log: kafka-go's Reader goes to the start of the log without an
 // error instead, or waits until the log has grown up to the offset. All other errors may pass by themselves (the broker
 // is away, the leader has moved, the topic is younger than this client's picture of the cluster: up to 3 s). The caller
 // waits a little before it fetches again.
@@ -74,7 +57,7 @@ func (c *Client) fetch(ctx context.Context, tp consumer.TopicPartition, offset i
 
 // rangeError asks where the log is; the refusal itself does not say.
 func (c *Client) rangeError(ctx context.Context, tp consumer.TopicPartition, offset int64) error {
-	e := &RangeError{TopicPartition: tp, Offset: offset, LogStart: -1, End: -1}
+	e := &consumer.RangeError{TopicPartition: tp, Offset: offset, LogStart: -1, End: -1}
 	if spans, err := c.Spans(ctx, tp); err == nil {
 		e.LogStart, e.End = spans[tp].Start, spans[tp].End
 	}

@@ -34,7 +34,7 @@ type bounds struct {
 	maxSpan  int64
 
 	mu       sync.Mutex
-	bytes    int
+	bytes    int // of unsettled events, and of what is fetched or is about to be
 	count    int
 	accounts map[string]int // unsettled by account and by method: each may hold half of maxCount
 	methods  map[string]int
@@ -54,15 +54,27 @@ const roomCheck = 10 * time.Millisecond
 // sayStalled is how often a bound that stays reached is mentioned again.
 const sayStalled = 10 * time.Second
 
-// room waits until one more event of p may be fetched. stalled hears of each bound that is reached, again every ten
-// seconds, and of its end (an empty cause). It returns false when ctx ends first, and then the stall is over with the
-// partition.
-func (b *bounds) room(ctx context.Context, p *partition, span func() int64, stalled func(cause string)) bool {
+// firstFetch is what the first fetch of a partition is taken to bring, because nobody knows: so many partitions that are
+// assigned at once do not fill the memory many times over.
+func (b *bounds) firstFetch() int { return b.maxBytes / 64 }
+
+// hold counts the bytes of what p has fetched and not put into its lanes yet, or of what it is about to fetch.
+func (b *bounds) hold(p *partition, bytes int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.bytes += bytes - p.held
+	p.held = bytes
+}
+
+// room waits until more of p may be fetched, or until one more event that is fetched may be taken. stalled hears of each bound
+// that is reached, again every ten seconds, and of its end (an empty cause). It returns false when ctx ends first, and then
+// the stall is over with the partition.
+func (b *bounds) room(ctx context.Context, p *partition, fetched bool, span func() int64, stalled func(cause string)) bool {
 	reached, said := "", time.Time{}
 	for {
 		offsets := span() // takes the schedule's lock, which is never taken under this one
 		b.mu.Lock()
-		cause := b.cause(p, offsets)
+		cause := b.cause(p, fetched, offsets)
 		b.mu.Unlock()
 		if cause == "" {
 			if reached != "" {
@@ -80,10 +92,10 @@ func (b *bounds) room(ctx context.Context, p *partition, span func() int64, stal
 	}
 }
 
-// cause is the bound that holds p, or empty.
-func (b *bounds) cause(p *partition, span int64) string {
+// cause is the bound that holds p, or empty. What is fetched already has its bytes counted, and waiting would not free them.
+func (b *bounds) cause(p *partition, fetched bool, span int64) string {
 	switch {
-	case b.bytes >= b.maxBytes:
+	case !fetched && b.bytes >= b.maxBytes:
 		return StallBytes
 	case b.count >= b.maxCount:
 		return StallCount
@@ -103,17 +115,20 @@ func (b *bounds) cause(p *partition, span int64) string {
 	return ""
 }
 
-// take counts an event as unsettled.
+// take counts an event as unsettled. What its partition holds for it passes to it.
 func (b *bounds) take(it *item) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.bytes += it.size
+	p := it.partition
+	held := min(it.size, p.held)
+	p.held -= held
+	b.bytes += it.size - held
 	b.count++
 	if scope, ok := it.countedIn(); ok {
 		b.accounts[scope.Account]++
 		b.methods[scope.Method]++
-		it.partition.accounts[scope.Account]++
-		it.partition.methods[scope.Method]++
+		p.accounts[scope.Account]++
+		p.methods[scope.Method]++
 	}
 }
 

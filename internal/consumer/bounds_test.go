@@ -21,18 +21,19 @@ func TestBounds(t *testing.T) {
 	tests := []struct {
 		cause   string
 		change  func(s *setup)
+		batch   int
 		fetched int // of 100, while the first one's key waits
 	}{
-		{StallCount, func(s *setup) { s.options.MaxUnsettled = 10 }, 10},
-		{StallBytes, func(s *setup) { s.options.MaxBufferedBytes = size(20) - 1 }, 20},
-		{StallSpan, func(s *setup) { s.options.MaxSpan = 30 }, 30},
-		{StallShare, func(s *setup) { s.options.MaxUnsettled = 80 }, 40},
+		{StallCount, func(s *setup) { s.options.MaxUnsettled = 10 }, 1000, 10},
+		{StallBytes, func(s *setup) { s.options.MaxBufferedBytes = size(20) - 1 }, 5, 20},
+		{StallSpan, func(s *setup) { s.options.MaxSpan = 30 }, 1000, 30},
+		{StallShare, func(s *setup) { s.options.MaxUnsettled = 80 }, 1000, 40},
 	}
 	for _, tt := range tests {
 		t.Run(tt.cause, func(t *testing.T) {
 			in(t, func(s *setup) { s.accounts["third"] = account("third"); tt.change(s) }, func(r *rig) {
 				g := r.kafka.assign(part(0), part(1))
-				g.batch = 1000
+				g.batch = tt.batch
 				r.caller.answer(func(c fakeCall) top.Reply { return banned(time.Minute) })
 				for i := range 100 {
 					record := status(fmt.Sprintf("e-%d", 100+i), 100+i)
@@ -119,11 +120,11 @@ func TestShares(t *testing.T) {
 				for _, it := range items {
 					b.take(it)
 				}
-				r.want("causes", [2]string{b.cause(first, 0), b.cause(second, 0)}, tt.stalled)
+				r.want("causes", [2]string{b.cause(first, false, 0), b.cause(second, false, 0)}, tt.stalled)
 				for _, it := range items {
 					b.give(it)
 				}
-				r.want("causes when all are settled", [2]string{b.cause(first, 0), b.cause(second, 0)}, [2]string{"", ""})
+				r.want("causes when all are settled", [2]string{b.cause(first, false, 0), b.cause(second, false, 0)}, [2]string{"", ""})
 			})
 		})
 	}
@@ -226,5 +227,74 @@ func TestLagIsTrueAtABound(t *testing.T) {
 		r.gate.SecretChanged("default")
 		r.pass(time.Minute)
 		r.want("settled", len(r.results.list()), 80)
+	})
+}
+
+// What is fetched counts before it is in a lane, so that another partition does not fetch as much again; and what an event
+// leaves behind in its batch is cleared, so that its memory goes with it.
+func TestFetchedCounts(t *testing.T) {
+	size := func(n int) int {
+		r := status("e-100", 100)
+		return n * (r.Size() + itemOverhead)
+	}
+	in(t, func(s *setup) { s.options.MaxUnsettled, s.options.MaxBufferedBytes = 20, size(90) }, func(r *rig) {
+		g := r.kafka.assign(part(0), part(1))
+		r.caller.answer(func(c fakeCall) top.Reply {
+			if c.account == "default" {
+				return sessionGone()
+			}
+			return accepted()
+		})
+		for i := range 100 { // in one batch
+			r.kafka.append(part(0), status(fmt.Sprintf("e-%d", 100+i), 100+i))
+		}
+		r.start()
+		r.want("fetched", r.series()[`toprelay_events_consumed_total{topic="orders"}`], 10) // the account's share
+		r.want("bytes", r.worker.bounds.bytes, size(100))
+		g.set(func(g *fakeGeneration) {
+			for i, record := range g.handed[part(0)] {
+				if (record.Value == nil) != (i < 10) {
+					t.Errorf("record %d of the batch: %d bytes", i, len(record.Value))
+				}
+			}
+		})
+		r.kafka.append(part(1), status("other", 1, ofAccount("other")))
+		r.pass(time.Minute)
+		r.metric(`toprelay_partition_stalled{cause="buffered_bytes",partition="1",topic="orders"}`, 1)
+		r.metric(`toprelay_partition_stalled{cause="share",partition="0",topic="orders"}`, 1)
+		r.want("settled", r.results.outcomes(), []string{})
+		r.caller.answer(nil)
+		r.gate.SecretChanged("default")
+		r.pass(time.Minute)
+		r.want("settled", len(r.results.list()), 101)
+		r.want("bytes", r.worker.bounds.bytes, 0)
+	})
+}
+
+// A fetch that is under way counts as much as the one before brought, and the first one a part of the bound, so that many
+// partitions do not fill the memory many times over at once.
+func TestFetchUnderWayCounts(t *testing.T) {
+	in(t, func(s *setup) { s.options.MaxBufferedBytes = 1 << 20 }, func(r *rig) {
+		var parts []TopicPartition
+		for n := range 100 {
+			parts = append(parts, part(n))
+		}
+		g := r.kafka.assign(parts...)
+		r.start()
+		under := 0
+		for _, tp := range parts {
+			under += g.fetched(tp)
+		}
+		r.want("fetches at once", under, 64)
+		r.want("bytes", r.worker.bounds.bytes, 1<<20)
+		r.pass(2 * time.Second)
+		r.want("bytes when the first fetches brought nothing", r.worker.bounds.bytes, 0)
+		record := status("e-1", 1)
+		r.produce(record)
+		r.want("settled", len(r.results.list()), 1)
+		r.want("bytes of the next fetch", r.worker.bounds.bytes, record.Size()+itemOverhead)
+		g.rebalance()
+		synctest.Wait()
+		r.want("bytes of a generation that is over", r.worker.bounds.bytes, 0)
 	})
 }

@@ -40,12 +40,15 @@ func (w *Worker) commitLoop(ctx context.Context, g Generation, parts []*partitio
 	}
 }
 
-// commit commits what moved since the last time, or with all set every watermark. Offsets never go back.
+// commit commits what moved since the last time, or with all set every watermark but a lost position: where the topic was made
+// anew, that would be written over the new log. Offsets never go back.
 func (w *Worker) commit(ctx context.Context, g Generation, parts []*partition, all bool) {
 	offsets := make(map[TopicPartition]int64, len(parts))
 	w.schedule.mu.Lock()
 	for _, p := range parts {
-		if mark := p.window.watermark(); mark > p.committed || (all && mark == p.committed) {
+		mark := p.window.watermark()
+		lost := p.stalled == StallOffset && mark == p.window.next
+		if mark > p.committed || (all && mark == p.committed && !lost) {
 			offsets[p.TopicPartition] = mark
 		}
 	}

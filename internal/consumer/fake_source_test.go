@@ -139,6 +139,7 @@ type fakeGeneration struct {
 	commits   []map[TopicPartition]int64
 	commitAt  []time.Time
 	fetches   map[TopicPartition]int
+	handed    map[TopicPartition][]event.Record // the records of the last batch, as the worker has left them
 	released  bool
 }
 
@@ -155,7 +156,7 @@ func (g *fakeGeneration) Fetch(ctx context.Context, tp TopicPartition, offset in
 	k := g.kafka
 	k.mu.Lock()
 	if g.fetches == nil {
-		g.fetches = map[TopicPartition]int{}
+		g.fetches, g.handed = map[TopicPartition]int{}, map[TopicPartition][]event.Record{}
 	}
 	g.fetches[tp]++
 	if g.released {
@@ -188,6 +189,7 @@ func (g *fakeGeneration) Fetch(ctx context.Context, tp TopicPartition, offset in
 		most = 100
 	}
 	b := Batch{Next: offset, End: l.next}
+	defer func() { g.handed[tp] = b.Records }()
 	for _, r := range l.records {
 		if r.Offset < offset {
 			continue

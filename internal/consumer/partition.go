@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/toprelay/worker/internal/event"
 )
 
 // fetchRetry is the wait after a failed fetch.
 const fetchRetry = 500 * time.Millisecond
 
-// partition is one owned partition. The schedule's lock guards all but the fetch loop's own fields; accounts and methods
-// are guarded by the bounds' lock.
+// partition is one owned partition. The schedule's lock guards it; held, accounts and methods are guarded by the bounds' lock.
 type partition struct {
 	TopicPartition
 	window    window
@@ -19,6 +20,7 @@ type partition struct {
 	running   int           // attempts being made
 	idle      chan struct{} // closed when the last of them ends
 	revoked   bool
+	held      int // bytes of what is fetched and not in a lane yet
 	accounts  map[string]int
 	methods   map[string]int
 	end       int64  // last stable offset seen
@@ -35,14 +37,19 @@ func newPartition(a Assignment) *partition {
 // fetch reads the partition into its lanes until ctx ends.
 func (w *Worker) fetch(ctx context.Context, g Generation, p *partition) {
 	next := p.window.next // only this loop moves it
+	expected := w.bounds.firstFetch()
+	defer w.bounds.hold(p, 0)
 	consumed := w.metrics.consumed.WithLabelValues(p.Topic)
-	for w.room(ctx, g, p) {
+	for w.room(ctx, g, p, false) {
+		w.bounds.hold(p, expected)
 		batch, err := g.Fetch(ctx, p.TopicPartition, next)
+		arrived := memory(batch.Records)
+		w.bounds.hold(p, arrived)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, ErrOffsetOutOfRange):
-			w.lostPosition(ctx, p, err)
+			w.lostPosition(ctx, g, p, next, err)
 			return
 		case err != nil:
 			w.trouble.report(p.trouble("fetch"), "fetching from Kafka fails", err, "topic", p.Topic, "partition", p.Partition)
@@ -52,6 +59,7 @@ func (w *Worker) fetch(ctx context.Context, g Generation, p *partition) {
 			continue
 		}
 		w.trouble.over(p.trouble("fetch"), "fetching from Kafka works again", "topic", p.Topic, "partition", p.Partition)
+		expected = arrived
 		if batch.Skipped > 0 {
 			w.metrics.skippedOffsets.WithLabelValues(p.Topic, "transaction").Add(float64(batch.Skipped))
 		}
@@ -60,10 +68,11 @@ func (w *Worker) fetch(ctx context.Context, g Generation, p *partition) {
 		w.schedule.mu.Unlock()
 		now := time.Now()
 		for i := range batch.Records {
-			if i > 0 && !w.room(ctx, g, p) {
+			if i > 0 && !w.room(ctx, g, p, true) {
 				return
 			}
 			it := w.decode(p, batch.Records[i], now)
+			batch.Records[i] = event.Record{} // so that it goes when it is settled, and not with the last one of the batch
 			consumed.Inc()
 			w.schedule.add(it)
 		}
@@ -74,9 +83,18 @@ func (w *Worker) fetch(ctx context.Context, g Generation, p *partition) {
 	}
 }
 
-// room waits until a bound lets p fetch on. While it waits for long it asks for the end of the log now and then, so that
-// the lag goes on being true.
-func (w *Worker) room(ctx context.Context, g Generation, p *partition) bool {
+// memory is what records take, in bytes.
+func memory(records []event.Record) int {
+	n := len(records) * itemOverhead
+	for i := range records {
+		n += records[i].Size()
+	}
+	return n
+}
+
+// room waits until the bounds let p fetch on, or take an event that was fetched. While it waits for long it asks for the end
+// of the log now and then, so that the lag goes on being true.
+func (w *Worker) room(ctx context.Context, g Generation, p *partition, fetched bool) bool {
 	if ctx.Err() != nil {
 		return false
 	}
@@ -86,7 +104,7 @@ func (w *Worker) room(ctx context.Context, g Generation, p *partition) bool {
 		return p.window.span()
 	}
 	before := ""
-	return w.bounds.room(ctx, p, span, func(cause string) {
+	return w.bounds.room(ctx, p, fetched, span, func(cause string) {
 		if cause != "" && cause == before {
 			w.lookAtEnd(ctx, g, p)
 		}
@@ -136,12 +154,23 @@ func (w *Worker) stall(p *partition, cause string) {
 var errStalled = errors.New("too much of it is unsettled")
 
 // lostPosition stops a partition whose position is outside the log: skipping records silently would be a loss. It stands
-// still, and says so, until the worker loses it.
-func (w *Worker) lostPosition(ctx context.Context, p *partition, err error) {
+// still, and says so, until the worker loses it. Now and then it asks where the log ends, so that the lag shows what waits.
+func (w *Worker) lostPosition(ctx context.Context, g Generation, p *partition, position int64, err error) {
 	w.stall(p, StallOffset)
 	w.log.Error("a partition stops: its position is outside the log, so records were removed before they were delivered, or the topic was made anew; reset the group's offset to accept that",
 		"topic", p.Topic, "partition", p.Partition, "error", err.Error())
-	<-ctx.Done()
+	for {
+		var outside *RangeError
+		if errors.As(err, &outside) && outside.End >= 0 {
+			w.schedule.mu.Lock()
+			p.end = outside.End
+			w.schedule.mu.Unlock()
+		}
+		if !pause(ctx, sayStalled) {
+			return
+		}
+		_, err = g.Fetch(ctx, p.TopicPartition, position)
+	}
 }
 
 // pause waits for d. It returns false when ctx ends first.

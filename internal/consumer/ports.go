@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/toprelay/worker/internal/event"
@@ -29,15 +30,31 @@ type Batch struct {
 	// Next is the offset to fetch next. It is past gaps, markers and aborted records, so it may be more than the last
 	// record's offset + 1, and may move although Records is empty.
 	Next int64
-	// LogStart and End are the first offset of the log and the last stable offset (the next one to be written where no
-	// transaction is open).
-	LogStart, End int64
+	// End is the last stable offset (the next one to be written where no transaction is open).
+	End int64
 	// Skipped counts records of aborted transactions and markers that were left out.
 	Skipped int
 }
 
 // ErrOffsetOutOfRange says that a position is outside the log: retention has overtaken it, or the topic was made anew.
 var ErrOffsetOutOfRange = errors.New("offset out of range")
+
+// RangeError is an ErrOffsetOutOfRange that says where the log is.
+type RangeError struct {
+	TopicPartition
+	Offset        int64
+	LogStart, End int64 // -1 where the broker did not say
+}
+
+func (e *RangeError) Error() string {
+	if e.LogStart < 0 {
+		return fmt.Sprintf("fetch %s from offset %d: offset out of range", e.TopicPartition, e.Offset)
+	}
+	return fmt.Sprintf("fetch %s from offset %d: offset out of range: the log holds %d to %d",
+		e.TopicPartition, e.Offset, e.LogStart, e.End)
+}
+
+func (e *RangeError) Unwrap() error { return ErrOffsetOutOfRange }
 
 // Generation is one membership of the consumer group with a fixed assignment.
 type Generation interface {
