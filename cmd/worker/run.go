@@ -23,7 +23,7 @@ SIGTERM or SIGINT drains: calls in flight finish, offsets are committed, exit co
 stops at once with exit code 1; what was not committed is consumed again.`,
 		Example: `  worker run --config toprelay.yaml
   TOPRELAY_KAFKA__BROKERS=kafka-1:9092,kafka-2:9092 worker run --config toprelay.yaml
-  worker run --config toprelay.yaml --set top.dry_run=true --set kafka.group_id=shadow --set dedup.path=/var/lib/toprelay/shadow.db`,
+  worker run --config toprelay.yaml --set top.dry_run=true --set kafka.group_id=shadow --set dedup.path=/var/lib/toprelay/shadow.db --set ops.listen=127.0.0.1:0`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.Load(config.Options{Path: c.configPath, Env: os.Environ(), Sets: sets})
