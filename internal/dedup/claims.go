@@ -39,6 +39,8 @@ type entry struct {
 	abandoned bool      // an earlier claim ended without a result: only Delivered, Unknown and Forget end that
 	unknown   content   // set where the id is unknown, and claimed again all the same because its call may be repeated
 	history   retry.History
+	marked    bool   // the file of the marks says that it is being called,
+	slot      uint32 // here
 
 	ready chan struct{} // closed when the lookup is over; made by the first who waits for it
 	found *row          // what the lookup found, where it is settled: the answer for all who waited
@@ -94,6 +96,7 @@ func (s *shard) succeed(e *entry, token uint64, r consumer.ClaimRequest) *entry 
 	n := &entry{
 		key: e.key, scope: e.scope, token: token, lease: r.Lease, repeatable: r.Repeatable,
 		known: e.known, durable: e.durable, unknown: e.unknown, history: e.history,
+		marked: e.marked, slot: e.slot,
 		abandoned: e.abandoned || !r.Repeatable, // a claim found without a result (contract 7, promise 5)
 	}
 	s.entries[e.key] = n

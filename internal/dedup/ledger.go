@@ -81,6 +81,7 @@ func newWrite(e *entry, kind writeKind, r row) *write {
 type ledger struct {
 	claims *claims
 	rows   rows
+	marks  *marks        // nil: nothing survives the process
 	tokens atomic.Uint64 // the last token given
 	now    func() time.Time
 	*metrics
@@ -176,7 +177,28 @@ func (l *ledger) enter(k key, c content, r consumer.ClaimRequest) (*entry, consu
 		e.phase, e.deadline = phaseClaiming, now.Add(e.lease)
 		return e, consumer.Claim{}, stepWrite
 	}
-	return e, e.grant(now), stepAnswered
+	return e, e.grant(now), stepAnswered // its mark is the one of the claim before
+}
+
+// mark notes that the id is being called, where its claim has no row.
+func (l *ledger) mark(e *entry) error {
+	if l.marks == nil || e.durable {
+		return nil
+	}
+	slot, err := l.marks.set(e.key)
+	if err != nil {
+		return fmt.Errorf("mark the claim: %w", err)
+	}
+	e.slot, e.marked = slot, true
+	return nil
+}
+
+// leave takes an entry out of its shard, whose lock is held. told says that the ledger has a result of its claim.
+func (l *ledger) leave(s *shard, e *entry, told bool) {
+	delete(s.entries, e.key)
+	if e.marked {
+		l.marks.end(e.slot, told)
+	}
 }
 
 // mustWrite says whether the claim of e is worth nothing before it is on the disk.
@@ -267,6 +289,8 @@ func (l *ledger) finishRead(op *read, found row, err error) {
 		if l.mustWrite(e) {
 			e.phase, op.pending = phaseClaiming, true
 			e.deadline = l.now().Add(e.lease)
+		} else if op.err = l.mark(e); op.err != nil {
+			delete(s.entries, e.key)
 		} else {
 			op.claim = e.grant(l.now())
 		}

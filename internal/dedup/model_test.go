@@ -164,6 +164,13 @@ func (m *machine) restart(t *rapid.T) {
 	}
 	m.store = m.reopen()
 	for _, id := range m.ids {
+		if id.repeatable && id.token != 0 && id.settled == 0 { // the attempt that was cut off counts
+			id.history.Attempts++
+			id.history.Ambiguous = true
+			if id.history.FirstFailedAt.IsZero() {
+				id.history.FirstFailedAt = m.clock.Now()
+			}
+		}
 		id.doubt = !id.repeatable && (id.doubt || id.token != 0)
 		id.token, id.deadline = 0, time.Time{}
 	}

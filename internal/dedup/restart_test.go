@@ -18,7 +18,7 @@ import (
 func crashed(t *testing.T, s *SQLite) string {
 	t.Helper()
 	to := ledgerPath(t)
-	for _, suffix := range []string{"", "-wal"} {
+	for _, suffix := range []string{"", "-wal", "-claims"} {
 		from, err := os.Open(s.path + suffix)
 		must(t, err)
 		copied, err := os.Create(to + suffix)
@@ -101,12 +101,14 @@ func TestRestartTakesClaimsOver(t *testing.T) {
 			mustClaim(t, s, once("once"), consumer.AnswerMine)
 
 			var last consumer.Claim
-			for range 3 { // it stays so from process to process
+			for n := range 3 { // it stays so from process to process, and each attempt that was cut off counts
 				s = openAt(t, restart.next(t, s), Options{})
-				if c := mustClaim(t, s, repeatable("new"), consumer.AnswerMine); c.History != (retry.History{}) {
+				if c := mustClaim(t, s, repeatable("new"), consumer.AnswerMine); c.History.Attempts != n+1 || !c.History.Ambiguous || c.History.FirstFailedAt.IsZero() {
 					t.Errorf("new came with %+v", c.History)
 				}
-				if c := mustClaim(t, s, repeatable("failed"), consumer.AnswerMine); c.History != someHistory(1) {
+				want := someHistory(1)
+				want.Attempts += n + 1
+				if c := mustClaim(t, s, repeatable("failed"), consumer.AnswerMine); c.History != want {
 					t.Errorf("failed came with %+v", c.History)
 				}
 				if c := mustClaim(t, s, once("failed once"), consumer.AnswerAbandoned); c.History != someHistory(1) {
@@ -265,7 +267,7 @@ func TestCheckpointMovesTheLogIntoTheFile(t *testing.T) {
 		t.Errorf("the file has %d bytes: nothing was moved into it", info.Size())
 	}
 	must(t, s.Close())
-	if left, err := filepath.Glob(s.path + "-*"); err != nil || len(left) > 0 {
+	if left, err := filepath.Glob(s.path + "-*"); err != nil || len(left) != 1 || left[0] != s.path+"-claims" {
 		t.Errorf("Close left %v, %v", left, err)
 	}
 	s = openAt(t, s.path, Options{})

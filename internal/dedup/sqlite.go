@@ -32,6 +32,7 @@ type SQLite struct {
 	path   string
 	opts   Options
 	log    *slog.Logger
+	marks  *marks
 	lock   *filelock.Lock
 	file   os.FileInfo // the file as it was opened
 	reader *reader
@@ -84,6 +85,9 @@ func Open(ctx context.Context, o Options) (_ *SQLite, err error) {
 	if s.writer, err = newWriter(ctx, s); err != nil {
 		return nil, err
 	}
+	if err = s.openMarks(); err != nil {
+		return nil, err
+	}
 	if s.reader, err = newReader(ctx, s); err != nil {
 		return nil, err
 	}
@@ -94,10 +98,26 @@ func Open(ctx context.Context, o Options) (_ *SQLite, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.ledger = &ledger{claims: newClaims(), rows: s, now: o.Now, metrics: metrics}
+	s.ledger = &ledger{claims: newClaims(), rows: s, marks: s.marks, now: o.Now, metrics: metrics}
 	s.tokens.Store(s.writer.epoch << epochShift)
 	s.start()
 	return s, nil
+}
+
+// openMarks opens the marks and writes down what the process before has left in them.
+func (s *SQLite) openMarks() error {
+	m, held, err := openMarks(s.path)
+	if err != nil {
+		return err
+	}
+	s.marks = m
+	if len(held) == 0 {
+		return nil
+	}
+	if err := s.writer.doubt(held, s.opts.Now()); err != nil {
+		return fmt.Errorf("write down which calls were cut off: %w", err)
+	}
+	return m.empty()
 }
 
 // epochShift leaves room for 2^40 tokens (three years of 10,000 a second) in each of 2^24 openings of a file.
@@ -167,6 +187,9 @@ func (s *SQLite) closeFiles() error {
 	}
 	if s.writer != nil {
 		errs = append(errs, s.writer.conn.close())
+	}
+	if s.marks != nil {
+		errs = append(errs, s.marks.close())
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Release())
