@@ -14,7 +14,7 @@
 // method that is not repeatable (a claim found without a result must be known after a crash), and as long as the disk
 // has just refused a write (no call may be made whose success cannot be recorded). For a repeatable method a restart
 // takes over at once anyway and repeats the call with the same idempotent id, so that such a claim costs one lookup
-// and no write.
+// and a mark in a file of its own (see marks), which says after a crash that the call may have run.
 //
 // Every method of a store may be called by many goroutines. A nil error means durable. An error means that nothing was
 // acknowledged; what was asked for may or may not have happened. A caller whose context ends gets the context's error
