@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -11,17 +12,22 @@ import (
 )
 
 const (
-	logBuffer = 64 << 10               // bytes that a log may hold back
-	logFlush  = 100 * time.Millisecond // how long it may hold them back
+	logChunk = 64 << 10               // bytes of outcomes that are collected
+	logFlush = 100 * time.Millisecond // and for how long
+	// logBuffer is how many bytes wait while the log cannot be written. What comes then is dropped.
+	logBuffer = 1 << 20
+	// logCloseTimeout bounds Close.
+	logCloseTimeout = 2 * time.Second
 )
 
 // Log is the worker's log. Lines about outcomes are collected and written together, at the latest after 100 ms, because a
-// system call a line costs more than the line; a warning or an error is written at once, with all before it.
+// system call a line costs more than the line; a warning or an error is written at once, with all before it. Whoever logs
+// does not wait for it: a pipe that nobody reads is no reason to stop relaying.
 type Log struct {
 	*slog.Logger
-	out  *lineBuffer
-	stop chan struct{}
-	done chan struct{}
+	lines *lines
+	stop  chan struct{}
+	done  chan struct{}
 }
 
 // NewLog makes the log of the configuration. Close writes what is left.
@@ -30,91 +36,146 @@ func NewLog(w io.Writer, c config.Log) *Log {
 	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
 		level = slog.LevelInfo // Load takes only the levels that slog knows
 	}
-	out := &lineBuffer{to: w}
 	options := &slog.HandlerOptions{Level: level}
-	var inner slog.Handler = slog.NewJSONHandler(out, options)
-	if c.Format == "text" {
-		inner = slog.NewTextHandler(out, options)
+	handler := func(w io.Writer) slog.Handler {
+		if c.Format == "text" {
+			return slog.NewTextHandler(w, options)
+		}
+		return slog.NewJSONHandler(w, options)
 	}
-	l := &Log{Logger: slog.New(&flushing{inner, out}), out: out, stop: make(chan struct{}), done: make(chan struct{})}
-	go l.flushLoop()
+	out := &lines{to: w, dropLine: dropLine(handler), wake: make(chan struct{}, 1)}
+	l := &Log{Logger: slog.New(&flushing{handler(out), out}), lines: out, stop: make(chan struct{}), done: make(chan struct{})}
+	go func() {
+		defer close(l.done)
+		out.run(l.stop)
+	}()
 	return l
 }
 
-func (l *Log) flushLoop() {
-	defer close(l.done)
+// Close writes what is left, within a time limit: the log may be what hangs. Lines after it are lost.
+func (l *Log) Close() {
+	close(l.stop)
+	timer := time.NewTimer(logCloseTimeout)
+	defer timer.Stop()
+	select {
+	case <-l.done:
+	case <-timer.C:
+	}
+}
+
+// lines is what waits to be written. One goroutine writes it.
+type lines struct {
+	to       io.Writer
+	dropLine func(dropped int) []byte
+	wake     chan struct{} // capacity 1
+
+	mu      sync.Mutex
+	buf     []byte
+	dropped int
+
+	// Of the goroutine.
+	spare []byte
+	lost  int // lines that were dropped, and that was not said yet
+}
+
+// Write implements io.Writer for one line. It never blocks and never fails.
+func (l *lines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	if len(l.buf) > 0 && len(l.buf)+len(line) > logBuffer {
+		l.dropped++
+	} else {
+		l.buf = append(l.buf, line...)
+	}
+	full := len(l.buf) >= logChunk
+	l.mu.Unlock()
+	if full {
+		l.flush()
+	}
+	return len(line), nil
+}
+
+// flush has everything written soon.
+func (l *lines) flush() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run writes until stop is closed, and then what is left.
+func (l *lines) run(stop <-chan struct{}) {
 	ticker := time.NewTicker(logFlush)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-l.stop:
+		case <-stop:
+			l.write()
 			return
+		case <-l.wake:
 		case <-ticker.C:
-			l.out.flush()
+		}
+		l.write()
+	}
+}
+
+// write hands over what has been collected, and says how many lines were dropped behind it.
+func (l *lines) write() {
+	l.mu.Lock()
+	chunk, dropped := l.buf, l.dropped
+	l.buf, l.dropped = l.spare[:0], 0
+	l.mu.Unlock()
+	l.spare = nil
+	if cap(chunk) <= 2*logChunk { // a larger one was for a log that hung
+		l.spare = chunk
+	}
+	if len(chunk) == 0 {
+		return
+	}
+	n, err := l.to.Write(chunk)
+	if err != nil { // a full disk, a pipe that was closed: there is nowhere to say so
+		dropped += bytes.Count(chunk[n:], []byte("\n"))
+	}
+	if l.lost += dropped; l.lost > 0 && err == nil {
+		if _, err := l.to.Write(l.dropLine(l.lost)); err == nil {
+			l.lost = 0
 		}
 	}
 }
 
-// Close writes what is left. Lines after it are still taken, and written with the next warning.
-func (l *Log) Close() {
-	close(l.stop)
-	<-l.done
-	l.out.flush()
-}
-
-// lineBuffer collects lines. A log that cannot be written is no reason to stop relaying: what does not fit is dropped.
-type lineBuffer struct {
-	mu  sync.Mutex
-	buf []byte
-	to  io.Writer
-}
-
-// Write implements io.Writer.
-func (b *lineBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.buf)+len(p) > logBuffer {
-		b.write()
-	}
-	b.buf = append(b.buf, p...)
-	return len(p), nil
-}
-
-func (b *lineBuffer) flush() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.write()
-}
-
-// write hands over what was collected. The lock is held, so that lines keep their order.
-func (b *lineBuffer) write() {
-	if len(b.buf) > 0 {
-		_, _ = b.to.Write(b.buf) // there is nowhere to say that the log cannot be written
-		b.buf = b.buf[:0]
+// dropLine makes the line that says how many lines are missing, in the format of the log.
+func dropLine(handler func(io.Writer) slog.Handler) func(dropped int) []byte {
+	var line bytes.Buffer
+	h := handler(&line)
+	return func(dropped int) []byte {
+		line.Reset()
+		r := slog.NewRecord(time.Now(), slog.LevelWarn, "the log could not be written as fast as the worker logs: lines were dropped", 0)
+		r.AddAttrs(slog.Int("dropped", dropped))
+		_ = h.Handle(context.Background(), r) // to memory
+		return line.Bytes()
 	}
 }
 
-// flushing writes warnings and errors at once.
+// flushing has all but the lines of outcomes written at once.
 type flushing struct {
 	slog.Handler
-	out *lineBuffer
+	lines *lines
 }
 
 // Handle implements slog.Handler.
 func (f *flushing) Handle(ctx context.Context, r slog.Record) error {
 	err := f.Handler.Handle(ctx, r)
 	if r.Level >= slog.LevelWarn || r.Message != "settled" {
-		f.out.flush()
+		f.lines.flush()
 	}
 	return err
 }
 
 // WithAttrs implements slog.Handler.
 func (f *flushing) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &flushing{f.Handler.WithAttrs(attrs), f.out}
+	return &flushing{f.Handler.WithAttrs(attrs), f.lines}
 }
 
 // WithGroup implements slog.Handler.
 func (f *flushing) WithGroup(name string) slog.Handler {
-	return &flushing{f.Handler.WithGroup(name), f.out}
+	return &flushing{f.Handler.WithGroup(name), f.lines}
 }
