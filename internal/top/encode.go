@@ -1,11 +1,13 @@
 package top
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/toprelay/worker/schemas"
 )
@@ -23,19 +25,34 @@ func Encode(t *schemas.Type, data map[string]any) (Payload, error) {
 	case schemas.EncodingForm:
 		return encodeForm(t, data)
 	case schemas.EncodingStruct:
-		text, err := appendObject(make([]byte, 0, 1<<10), t.Root, data)
+		text, err := written(func(b []byte) ([]byte, error) { return appendObject(b, t.Root, data) })
 		if err != nil {
 			return Payload{}, fmt.Errorf("encode %s: %w", t.Method, err)
 		}
 		return Payload{Params: []Param{{t.Param, string(text)}}}, nil
 	case schemas.EncodingQimenXML:
-		body, err := appendDocument(make([]byte, 0, 2<<10), t.Root, data)
+		body, err := written(func(b []byte) ([]byte, error) { return appendDocument(b, t.Root, data) })
 		if err != nil {
 			return Payload{}, fmt.Errorf("encode %s: %w", t.Method, err)
 		}
 		return Payload{Body: body}, nil
 	}
 	return Payload{}, fmt.Errorf("encode %s: unknown encoding %q in its schema", t.Method, t.Encoding)
+}
+
+// drafts are buffers to write a payload in: the payload itself, which waits with its event, has no byte to spare.
+var drafts = sync.Pool{New: func() any { return new([]byte) }}
+
+// written is what write appends, in a slice of its own.
+func written(write func([]byte) ([]byte, error)) ([]byte, error) {
+	draft := drafts.Get().(*[]byte)
+	text, err := write((*draft)[:0])
+	out := bytes.Clone(text)
+	if cap(text) <= maxKept {
+		*draft = text
+		drafts.Put(draft)
+	}
+	return out, err
 }
 
 // encodeForm makes one parameter of each member.
