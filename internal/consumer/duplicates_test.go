@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/toprelay/worker/internal/event"
 	"github.com/toprelay/worker/internal/retry"
 	"github.com/toprelay/worker/internal/top"
 )
@@ -139,13 +138,36 @@ func TestConflictWithUnknown(t *testing.T) {
 		r.pass(20 * time.Second) // the breaker is open at first: what needs no call passes with its probes
 		r.want("letters", r.letters.reasons(), []string{"e-1 outcome_unknown", "e-1 outcome_unknown", "e-1 idempotency_conflict"})
 		r.want("calls", len(r.caller.all()), 1)
-		for _, l := range r.letters.list() {
-			if l.Reason != event.ReasonOutcomeUnknown {
-				continue
+		for i, calls := range []int{1, 0, 0} { // the second event made none of its own
+			if l := r.letters.list()[i]; l.Attempts != calls || l.Ambiguous != (i < 2) || l.FirstFailedAt.IsZero() != (calls == 0) {
+				t.Errorf("letter %d: %+v", i, l)
 			}
-			if l.Attempts != 1 || !l.Ambiguous || l.FirstFailedAt.IsZero() {
-				t.Errorf("letter %+v", l)
+			if res := r.results.list()[i]; res.Attempts != calls {
+				t.Errorf("result %d: %+v", i, res)
 			}
+		}
+	})
+}
+
+// The letter of a call that may have run was not acknowledged when the worker stopped: its successor reads the event again,
+// makes no call, and writes the letter of the call that was made.
+func TestUnknownIsReadAgain(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		g := r.kafka.assign(part(0))
+		r.start()
+		r.caller.answer(func(fakeCall) top.Reply { return ambiguous() })
+		r.letters.failing(errAway)
+		r.produce(create("e-1"))
+		r.pass(5 * time.Second)
+		g.rebalance()
+		r.ledger.restarted()
+		r.letters.failing(nil)
+		r.kafka.assign(part(0))
+		r.pass(20 * time.Second)
+		r.want("calls", len(r.caller.all()), 1)
+		r.want("letters", r.letters.reasons(), []string{"e-1 outcome_unknown"})
+		if l := r.letters.list()[0]; l.Attempts != 1 || !l.Ambiguous || l.FirstFailedAt.IsZero() {
+			t.Errorf("letter %+v", l)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package consumer
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -226,6 +227,31 @@ func TestExpires(t *testing.T) {
 	})
 }
 
+// An account that is not configured comes before the data, which is read for its key all the same: an operator looks for
+// the order.
+func TestUnknownAccount(t *testing.T) {
+	started(t, nil, func(r *rig) {
+		long := strings.Repeat("长", 200)
+		r.produce(status("e-1", 1, ofAccount("shop \"2\"")), status("e-2", 2, ofAccount(long)),
+			status("e-3", 3, ofAccount("shop2"), value(`{"logistics_order_id":3}`)), status("e-4", 4, ofAccount("shop2"), value("[]")),
+			status("e-5", 5, ofAccount("shop2"), expires(-time.Second)))
+		got := map[string]Letter{}
+		for _, l := range r.letters.list() {
+			got[l.EventID] = l
+		}
+		for id, want := range map[string]struct{ key, account string }{
+			"e-1": {"1", `"shop \"2\""`}, "e-2": {"2", `"` + long[:63] + `"`}, "e-3": {"3", `"shop2"`}, "e-4": {"", `"shop2"`}, "e-5": {"5", `"shop2"`},
+		} {
+			message := "topaccount names " + want.account + ", which is not configured under top.accounts"
+			if l := got[id]; l.Reason != event.ReasonUnknownAccount || l.Key != want.key || l.Message != message || l.Pointer != "" {
+				t.Errorf("letter of %s: %+v", id, l)
+			}
+		}
+		r.metric(`toprelay_key_mismatch_total{topic="orders"}`, 0)
+		r.want("calls", len(r.caller.all()), 0)
+	})
+}
+
 // What is wrong with the event itself: one letter each, no call, no attempt, and the next event flows.
 func TestDefects(t *testing.T) {
 	tests := []struct {
@@ -237,12 +263,15 @@ func TestDefects(t *testing.T) {
 	}{
 		{"null value", event.Record{Value: nil}, event.ReasonMalformedEvent, "", "other"},
 		{"no type", status("e", 1, without("ce_type")), event.ReasonMalformedEvent, "", "other"},
-		{"schema-registry frame", status("e", 1, value(string(frame()))), event.ReasonUnsupportedFormat, "", "other"},
+		{"schema-registry frame", status("e", 1, value(string(frame()))), event.ReasonUnsupportedFormat, "", statusType},
+		{"no JSON", status("e", 1, value("{")), event.ReasonMalformedEvent, "", statusType},
+		{"no source", status("e", 1, without("ce_source")), event.ReasonMalformedEvent, "", statusType},
 		{"unknown type", status("e", 1, without("ce_type"), header("ce_type", "top.nobody.v1")), event.ReasonUnknownType, "", "other"},
 		{"unknown account", status("e", 1, ofAccount("nobody")), event.ReasonUnknownAccount, "", statusType},
 		{"no object", status("e", 1, value("[]")), event.ReasonInvalidData, "", statusType},
 		{"a field is missing", status("e", 1, value(`{"logistics_order_id":1}`)), event.ReasonInvalidData, "/status_code", statusType},
-		{"oversized", status("e", 1, value(string(make([]byte, 5000)))), event.ReasonOversized, "", "other"},
+		{"oversized", status("e", 1, value(string(make([]byte, 5000)))), event.ReasonOversized, "", statusType},
+		{"oversized, of an unknown type", status("e", 1, without("ce_type"), value(string(make([]byte, 5000)))), event.ReasonOversized, "", "other"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

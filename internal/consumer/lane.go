@@ -15,8 +15,8 @@ type item struct {
 	partition *partition
 	size      int
 
-	event   event.Event // without Data, which is not needed after decoding
-	typ     *schemas.Type
+	event   event.Event   // without Data, which is not needed after decoding
+	typ     *schemas.Type // nil where the catalogue has none of that name
 	account *top.Account
 	key     string // ordering key; empty where it could not be read
 	id      LedgerKey

@@ -103,7 +103,7 @@ func TestDryRun(t *testing.T) {
 		r.want("letters and results", len(r.letters.list())+len(r.results.list()), 0)
 		r.metric(`toprelay_events_settled_total{outcome="delivered",type="`+statusType+`"}`, 1)
 		r.metric(`toprelay_events_settled_total{outcome="duplicate",type="`+statusType+`"}`, 1)
-		r.metric(`toprelay_events_settled_total{outcome="dead_lettered",type="other"}`, 1)
+		r.metric(`toprelay_events_settled_total{outcome="dead_lettered",type="`+statusType+`"}`, 1)
 		r.metric(`toprelay_events_settled_total{outcome="dead_lettered",type="`+createType+`"}`, 1)
 		for _, line := range r.logs.with(t, "settled") {
 			if line["dry_run"] != true {

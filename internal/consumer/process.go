@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -20,44 +21,43 @@ func (w *Worker) decode(p *partition, record event.Record, now time.Time) *item 
 	it.event, defect = w.decoder.Decode(&it.record)
 	data := it.event.Data
 	it.event.Data = nil
+	it.typ, _ = w.catalogue.Type(it.event.Type) // of an event that cannot be read too: it is counted under its type
 	if defect != nil {
 		it.defect = defect
 		return it
 	}
-	typ, known := w.catalogue.Type(it.event.Type)
-	if !known {
+	if it.typ == nil {
 		it.defect = &event.Defect{Reason: event.ReasonUnknownType, Message: "the type is not in the catalogue: see `worker schemas list`"}
 		return it
 	}
-	it.typ = typ
+	// What comes before the data decides, and the data is read all the same: the letter names the event's key.
+	var early *event.Defect
 	if it.account = w.accounts[it.event.Account]; it.account == nil {
-		it.defect = &event.Defect{Reason: event.ReasonUnknownAccount, Message: "topaccount names an account that is not configured under top.accounts"}
-		return it
+		early = unknownAccount(it.event.Account)
+	} else if it.expired(now) {
+		early = expiredDefect()
 	}
-	expired := it.expired(now)
 	if it.event.DataDefect != nil {
-		it.defect = it.event.DataDefect
-		if expired {
-			it.defect = expiredDefect()
-		}
+		it.defect = cmp.Or(early, it.event.DataDefect)
 		return it
 	}
-	checked, violation := typ.Check(data, w.unknownFields[typ.Name])
+	checked, violation := it.typ.Check(data, w.unknownFields[it.typ.Name])
 	it.key = checked.Key
+	if it.account == nil {
+		it.defect = early
+		return it
+	}
 	if violation == nil {
 		it.content = Content{Version: schemas.CanonicalVersion, Hash: checked.Content}
 		it.id = w.ledgerKey(it, checked)
-		it.payload, violation = encode(typ, checked.Data)
+		it.payload, violation = encode(it.typ, checked.Data)
 	}
 	if violation != nil {
-		it.defect = &event.Defect{Reason: event.ReasonInvalidData, Pointer: violation.Pointer, Message: violation.Message}
-		if expired {
-			it.defect = expiredDefect()
-		}
+		it.defect = cmp.Or(early, &event.Defect{Reason: event.ReasonInvalidData, Pointer: violation.Pointer, Message: violation.Message})
 		return it
 	}
 	if checked.Dropped > 0 {
-		w.metrics.fieldsDropped.WithLabelValues(typ.Name).Add(float64(checked.Dropped))
+		w.metrics.fieldsDropped.WithLabelValues(it.typ.Name).Add(float64(checked.Dropped))
 	}
 	if string(it.record.Key) != it.key {
 		w.metrics.keyMismatch.WithLabelValues(it.record.Topic).Inc()
@@ -134,12 +134,17 @@ func (w *Worker) answer(it *item, claim Claim) (Outcome, bool) {
 			return giveUp(event.Defect{Reason: event.ReasonIdempotencyConflict, Message: "its idempotent id was sent before with another content, and whether that ran is not known"}), true
 		}
 		out := giveUp(event.Defect{Reason: event.ReasonOutcomeUnknown, Message: "an earlier call with its idempotent id may have run, and the method must not be repeated"})
-		out.History = claim.History
+		if claim.History.Origin == OriginID("", &it.record) { // its own call: it is read again because its letter was not acknowledged
+			out.History = claim.History
+		}
+		out.History.Ambiguous = true
 		return out, true
 	case AnswerAbandoned:
 		out := giveUp(event.Defect{Reason: event.ReasonOutcomeUnknown, Message: "the worker stopped during an earlier call, which may have run, and the method must not be repeated"})
 		out.History = claim.History
 		out.History.Ambiguous = true
+		out.History.Attempts++
+		failedAt(&out.History, time.Now())
 		out.step, out.token = ledgerUnknown, claim.Token
 		return out, true
 	case AnswerBusy:
@@ -247,4 +252,14 @@ func (it *item) expired(now time.Time) bool {
 
 func expiredDefect() *event.Defect {
 	return &event.Defect{Reason: event.ReasonExpired, Message: "its expirytime is past"}
+}
+
+// maxAccountNamed bounds how much of an unknown account's name a message shows, in bytes.
+const maxAccountNamed = 64
+
+func unknownAccount(name string) *event.Defect {
+	return &event.Defect{
+		Reason:  event.ReasonUnknownAccount,
+		Message: fmt.Sprintf("topaccount names %q, which is not configured under top.accounts", cut(name, maxAccountNamed)),
+	}
 }

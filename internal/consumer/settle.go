@@ -66,7 +66,9 @@ func (w *Worker) tell(ctx context.Context, it *item, out Outcome) error {
 	case ledgerDelivered:
 		err = w.ledger.Delivered(ctx, it.id, out.token, it.content, kept(out.Fields))
 	case ledgerUnknown:
-		err = w.ledger.Unknown(ctx, it.id, out.token, it.content, out.History)
+		h := out.History
+		h.Origin = OriginID("", &it.record)
+		err = w.ledger.Unknown(ctx, it.id, out.token, it.content, h)
 	case ledgerFailed:
 		err = w.ledger.Failed(ctx, it.id, out.token, out.History)
 	case ledgerRelease:
@@ -126,6 +128,9 @@ func (w *Worker) keep(it *item, out Outcome, reason WaitReason, until time.Time)
 func (w *Worker) settled(it *item, out Outcome) {
 	now := time.Now()
 	w.metrics.settled(it, out, now)
+	if out.Kind == DeadLettered && it.calls > 0 {
+		w.gate.Forget(it.scope(), it.key)
+	}
 	if w.observer != nil {
 		w.observer.Settled(observed(it, out, now))
 	}

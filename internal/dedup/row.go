@@ -101,6 +101,7 @@ type storedHistory struct {
 	Spared        int           `json:"spared,omitempty"`
 	ParseRetried  bool          `json:"parse_retried,omitempty"`
 	Lettered      string        `json:"lettered,omitempty"`
+	Origin        string        `json:"origin,omitempty"`
 }
 
 // normal is h as it comes back from a store: times in UTC and without the process's monotonic reading.

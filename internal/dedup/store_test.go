@@ -108,7 +108,7 @@ func someHistory(attempts int) retry.History {
 	first := time.Date(2026, 2, 28, 23, 59, 59, 123456789, time.UTC)
 	return retry.History{
 		Attempts: attempts, FirstFailedAt: first, LastAttemptAt: first.Add(time.Hour), Active: 17*time.Minute + 3,
-		Ambiguous: true, Spared: 2, ParseRetried: true, Lettered: "top.work-orders/3/17 rejected",
+		Ambiguous: true, Spared: 2, ParseRetried: true, Lettered: "top.work-orders/3/17 rejected", Origin: "top.work-orders/3/17",
 	}
 }
 
