@@ -60,10 +60,10 @@ func (w *Worker) commit(ctx context.Context, g Generation, parts []*partition, a
 	defer cancel()
 	if err := g.Commit(ctx, offsets); err != nil {
 		w.metrics.commitErrors.Inc()
-		w.trouble.report("commit", "committing offsets fails; they are committed with the next ones", err)
+		w.kafka.failed(requestCommit, "committing offsets fails; they are committed with the next ones", err)
 		return
 	}
-	w.trouble.over("commit", "committing offsets works again")
+	w.kafka.worked(requestCommit, "committing offsets works again")
 	w.schedule.mu.Lock()
 	for _, p := range parts {
 		if mark, ok := offsets[p.TopicPartition]; ok {

@@ -54,9 +54,11 @@ func (w *Worker) generation(ctx context.Context, g Generation) {
 	w.parts = nil
 	w.mu.Unlock()
 	w.metrics.forget(parts)
+	w.kafka.forget(requestCommit)
 	for _, p := range parts {
 		w.trouble.end(p.trouble("stall"))
-		w.trouble.end(p.trouble("fetch"))
+		w.trouble.end(p.trouble(requestFetch))
+		w.kafka.forget(p.trouble(requestFetch))
 	}
 }
 

@@ -52,13 +52,13 @@ func (w *Worker) fetch(ctx context.Context, g Generation, p *partition) {
 			w.lostPosition(ctx, g, p, next, err)
 			return
 		case err != nil:
-			w.trouble.report(p.trouble("fetch"), "fetching from Kafka fails", err, "topic", p.Topic, "partition", p.Partition)
+			w.kafka.failed(p.trouble(requestFetch), "fetching from Kafka fails", err, "topic", p.Topic, "partition", p.Partition)
 			if !pause(ctx, fetchRetry) {
 				return
 			}
 			continue
 		}
-		w.trouble.over(p.trouble("fetch"), "fetching from Kafka works again", "topic", p.Topic, "partition", p.Partition)
+		w.kafka.worked(p.trouble(requestFetch), "fetching from Kafka works again", "topic", p.Topic, "partition", p.Partition)
 		expected = arrived
 		if batch.Skipped > 0 {
 			w.metrics.skippedOffsets.WithLabelValues(p.Topic, "transaction").Add(float64(batch.Skipped))

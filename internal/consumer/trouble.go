@@ -35,6 +35,11 @@ func newTrouble(log *slog.Logger) *trouble {
 
 // report notes a trouble of a kind.
 func (t *trouble) report(kind, message string, err error, attrs ...any) {
+	t.suspect(kind, 0, message, err, attrs...)
+}
+
+// suspect is report for what may be over at once: nothing is said before it has gone on for patience.
+func (t *trouble) suspect(kind string, patience time.Duration, message string, err error, attrs ...any) {
 	now := time.Now()
 	t.mu.Lock()
 	s := t.seen[kind]
@@ -46,7 +51,7 @@ func (t *trouble) report(kind, message string, err error, attrs ...any) {
 		s.open, s.heard, s.since = true, false, now
 		t.open.Add(1)
 	}
-	if !s.said.IsZero() && now.Sub(s.said) < repeatTrouble {
+	if now.Sub(s.since) < patience || !s.said.IsZero() && now.Sub(s.said) < repeatTrouble {
 		s.unsaid++
 		t.mu.Unlock()
 		return
@@ -61,6 +66,9 @@ func (t *trouble) report(kind, message string, err error, attrs ...any) {
 	t.log.Warn(message, attrs...)
 }
 
+// quiet says that no kind of trouble goes on.
+func (t *trouble) quiet() bool { return t.open.Load() == 0 }
+
 // over notes that a kind of trouble has ended.
 func (t *trouble) over(kind, message string, attrs ...any) {
 	if since, heard := t.end(kind); heard {
@@ -70,7 +78,7 @@ func (t *trouble) over(kind, message string, attrs ...any) {
 
 // end notes the same without a word. It returns since when the trouble went on, and whether it was said.
 func (t *trouble) end(kind string) (since time.Time, heard bool) {
-	if t.open.Load() == 0 {
+	if t.quiet() {
 		return time.Time{}, false
 	}
 	t.mu.Lock()

@@ -19,6 +19,7 @@ const sparedTries = 3
 func (w *Worker) judge(it *item, token uint64, permit *retry.Permit, reply top.Reply) Outcome {
 	now := time.Now()
 	w.metrics.called(it, reply)
+	w.hear(it.typ, reply)
 	it.calls++
 	end := permit.Done(report(reply, it.history))
 	w.schedule.kick()
@@ -219,8 +220,12 @@ func detail(reply top.Reply) string {
 		return reply.Code + " " + reply.SubCode
 	case reply.Code != "":
 		return reply.Code
+	case reply.SubCode != "":
+		return reply.SubCode
 	case reply.Err != nil:
 		return reply.Err.Error()
+	case reply.Class == top.ClassRejected:
+		return "the reply says success=false and gives no code"
 	case reply.Status != 0:
 		return fmt.Sprintf("HTTP %d", reply.Status)
 	default:

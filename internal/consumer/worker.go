@@ -83,6 +83,7 @@ type Worker struct {
 	schedule *schedule
 	metrics  *metrics
 	trouble  *trouble
+	kafka    *kafkaTrouble
 	log      *slog.Logger
 
 	jobs     chan job
@@ -114,6 +115,7 @@ func New(o Options, p Parts) *Worker {
 		letters: p.Letters, results: p.Results, observer: p.Observer, policy: o.Policy, timeout: o.Timeout,
 		trouble: newTrouble(p.Logger), log: p.Logger,
 	}
+	w.kafka = newKafkaTrouble(w.trouble)
 	for _, t := range p.Catalogue.Types() {
 		w.unknownFields[t.Name] = schemas.UnknownReject
 		if u, ok := o.UnknownFields[t.Name]; ok {
@@ -157,13 +159,13 @@ func (w *Worker) Run(ctx context.Context) error {
 			w.mu.Lock()
 			w.joinErr = err
 			w.mu.Unlock()
-			w.trouble.report("join", "no assignment from the consumer group", err)
+			w.kafka.failed(requestJoin, "no assignment from the consumer group", err)
 			if !pause(ctx, joinRetry) {
 				return nil
 			}
 			continue
 		}
-		w.trouble.over("join", "the group gave an assignment")
+		w.kafka.worked(requestJoin, "the group gave an assignment")
 		w.generation(ctx, g)
 		if ctx.Err() != nil {
 			return nil
