@@ -20,7 +20,8 @@ func newDemoCommand(c *cli) *cobra.Command {
 		Long: `Runs an embedded Kafka, the simulator of the platform, the worker, and a publisher of sample events of
 all five types, and shows what happens: what is delivered, recognised as a duplicate, retried, paused
 and why, dead-lettered and why. Each minute some things go wrong on purpose: a malformed and an invalid
-event, a refused order, a ban of the platform, an outage of ten seconds.
+event, a refused order, a ban of the platform, an outage of ten seconds. The outage makes dead letters
+of service orders only, whose call may have run and must not be repeated.
 
 Nothing is needed and nothing is left behind. Ports that are taken are replaced by free ones.`,
 		Example: `  worker demo

@@ -4,8 +4,8 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,6 +43,8 @@ type Options struct {
 	Logger   *slog.Logger
 	Version  string
 	Observer consumer.Observer // may be nil
+	// OpsListener, where not nil, is used in the place of ops.listen.
+	OpsListener net.Listener
 	// Started, where not nil, is called once the ops listener listens, before the worker consumes.
 	Started func(*App)
 }
@@ -92,9 +94,14 @@ func Run(ctx context.Context, o Options) (err error) {
 	return a.consume(ctx)
 }
 
-// problem is a configuration error about a key.
-func problem(key string, err error) error {
-	return config.Problems{{Key: key, Message: err.Error()}}
+// problem is a configuration error about a part of the configuration.
+func problem(part string, err error) error {
+	return config.Problems{{Key: part, Message: err.Error()}}
+}
+
+// problemAt is a configuration error about a key that was set, and says where.
+func (a *App) problemAt(key string, err error) error {
+	return config.Problems{{Place: a.config.Source(key), Key: key, Message: err.Error()}}
 }
 
 // onStop registers a clean-up. They run in reverse.
@@ -103,7 +110,7 @@ func (a *App) onStop(f func()) { a.undo = append(a.undo, f) }
 func (a *App) loadCatalogue(context.Context) error {
 	cat, err := schemas.Load(a.config.SchemasDir)
 	if err != nil {
-		return problem("schemas_dir", err)
+		return a.problemAt("schemas_dir", err)
 	}
 	a.catalogue = cat
 	return a.config.Validate(cat)
@@ -172,21 +179,21 @@ func (a *App) makeCaller(ctx context.Context) error {
 }
 
 func (a *App) serveOps(context.Context) error {
-	if a.config.Ops.Listen == "" {
+	if a.config.Ops.Listen == "" && a.options.OpsListener == nil {
 		a.started()
 		return nil
 	}
-	o := ops.Options{Listen: a.config.Ops.Listen, Gatherer: a.registry, Live: a.status.alive, Ready: a.checks()}
+	o := ops.Options{Listen: a.config.Ops.Listen, Listener: a.options.OpsListener, Gatherer: a.registry, Live: a.status.alive, Ready: a.checks()}
 	if a.config.Ops.ProtectMetrics {
 		tokens, err := ops.ParseTokens(a.secrets.tokens.Value())
 		if err != nil {
-			return problem("ops.tokens_file", err)
+			return a.problemAt("ops.tokens_file", err)
 		}
 		o.Tokens = tokens
 	}
 	server, err := ops.Start(o)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnreachable, err)
+	if err != nil { // an address that is taken: nothing that the worker depends on is away
+		return err
 	}
 	a.onStop(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)

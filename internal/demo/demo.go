@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/toprelay/worker/internal/app"
@@ -32,12 +33,11 @@ const (
 	stopTimeout = 3 * time.Second
 )
 
-// Preferred addresses. One that is taken is replaced by a free one.
-const (
-	kafkaAddr   = "127.0.0.1:9092"
-	gatewayAddr = "127.0.0.1:8090"
-	opsAddr     = "127.0.0.1:8080"
-)
+// addresses are where the parts listen. One that is taken is replaced by one with a free port.
+type addresses struct{ kafka, gateway, ops string }
+
+// preferred are the addresses that the documents name.
+var preferred = addresses{kafka: "127.0.0.1:9092", gateway: "127.0.0.1:8090", ops: "127.0.0.1:8080"}
 
 // Options of the demo.
 type Options struct {
@@ -56,7 +56,8 @@ type stage struct {
 	sim    *simulator.Simulator
 	server *http.Server
 	served chan error
-	addr   string // of the simulator
+	addr   string       // of the simulator
+	ops    net.Listener // for the worker
 	client *broker.Client
 	writer *broker.Writer
 }
@@ -68,7 +69,7 @@ func Run(ctx context.Context, o Options) error {
 		ctx, cancel = context.WithTimeout(ctx, o.Duration)
 		defer cancel()
 	}
-	s, err := setUp(ctx)
+	s, err := setUp(ctx, preferred)
 	if err != nil {
 		return err
 	}
@@ -79,13 +80,14 @@ func Run(ctx context.Context, o Options) error {
 	}
 
 	scr := newScreen(o)
+	scr.welcome(s.kafka.Addrs()[0], "http://"+s.addr, "http://"+s.ops.Addr().String())
 	started := make(chan *app.App, 1)
 	done := make(chan error, 1)
 	working, stopWorker := context.WithCancel(ctx)
 	defer stopWorker()
 	go func() {
 		done <- app.Run(working, app.Options{
-			Config: c, Version: o.Version, Observer: scr, Logger: slog.New(newLogTap(scr)),
+			Config: c, Version: o.Version, Observer: scr, Logger: slog.New(newLogTap(scr)), OpsListener: s.ops,
 			Started: func(a *app.App) { started <- a },
 		})
 	}()
@@ -95,7 +97,6 @@ func Run(ctx context.Context, o Options) error {
 	case err := <-done:
 		return fmt.Errorf("the worker did not start: %w", err)
 	}
-	scr.welcome(s.kafka.Addrs()[0], "http://"+s.addr, "http://"+worker.OpsAddr())
 
 	var around sync.WaitGroup
 	playing, stopPlaying := context.WithCancel(ctx)
@@ -125,8 +126,8 @@ func Run(ctx context.Context, o Options) error {
 	return err
 }
 
-// setUp starts broker and simulator, and creates the topics.
-func setUp(ctx context.Context) (s *stage, err error) {
+// setUp starts broker and simulator, creates the topics, and listens for the worker.
+func setUp(ctx context.Context, at addresses) (s *stage, err error) {
 	s = &stage{}
 	defer func() {
 		if err != nil {
@@ -143,7 +144,9 @@ func setUp(ctx context.Context) (s *stage, err error) {
 	}
 	topics[defaults.DeadLetterTopic] = embedded.Topic{Partitions: partitions, Config: map[string]string{"retention.ms": "-1"}}
 	topics[resultsTopic] = embedded.Topic{Partitions: partitions}
-	if s.kafka, err = embedded.Start(embedded.Options{Listen: freeOr(kafkaAddr), Topics: topics}); err != nil {
+	if s.kafka, err = orFree(at.kafka, func(addr string) (*embedded.Broker, error) {
+		return embedded.Start(embedded.Options{Listen: addr, Topics: topics})
+	}); err != nil {
 		return nil, err
 	}
 	if s.sim, err = simulator.New(simulator.Options{
@@ -152,7 +155,10 @@ func setUp(ctx context.Context) (s *stage, err error) {
 	}); err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", freeOr(gatewayAddr))
+	if s.ops, err = orFree(at.ops, listen); err != nil {
+		return nil, err
+	}
+	listener, err := orFree(at.gateway, listen)
 	if err != nil {
 		return nil, err
 	}
@@ -185,6 +191,9 @@ func (s *stage) close() {
 			fmt.Fprintln(os.Stderr, "simulator:", err)
 		}
 	}
+	if s.ops != nil {
+		_ = s.ops.Close() // the worker has closed it, unless it did not come so far
+	}
 	if s.kafka != nil {
 		s.kafka.Close()
 	}
@@ -214,7 +223,7 @@ breaker: {open_for: 3s}
 consumer: {drain_timeout: 6s}
 dedup: {path: ledger.db}
 ops: {listen: %s}
-`, s.kafka.Addrs()[0], resultsTopic, s.addr, simulator.PathTOP, appKey, s.addr, simulator.PathQimenCloud, freeOr(opsAddr))
+`, s.kafka.Addrs()[0], resultsTopic, s.addr, simulator.PathTOP, appKey, s.addr, simulator.PathQimenCloud, s.ops.Addr())
 	path := filepath.Join(s.dir, "toprelay.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return nil, err
@@ -222,12 +231,14 @@ ops: {listen: %s}
 	return config.Load(config.Options{Path: path})
 }
 
-// freeOr is addr, or an address with any free port where it is taken.
-func freeOr(addr string) string {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return "127.0.0.1:0"
+// orFree starts something at addr, or with any free port where that is taken: by looking it would only be known whether it
+// was free a moment ago.
+func orFree[T any](addr string, start func(addr string) (T, error)) (T, error) {
+	started, err := start(addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return start("127.0.0.1:0")
 	}
-	_ = l.Close() // it was only to see whether the port is free
-	return addr
+	return started, err
 }
+
+func listen(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }

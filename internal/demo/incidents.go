@@ -48,7 +48,7 @@ var incidents = []incident{
 				Action: simulator.Action{BanSeconds: banSeconds, Scope: simulator.ScopeAPI},
 			}})
 		}},
-	{15 * time.Second, fmt.Sprintf("incident: the gateway answers 502 for %s: the breakers open, everything waits, nothing is dead-lettered", outage),
+	{15 * time.Second, fmt.Sprintf("incident: the gateway answers 502 for %s: the breakers open, everything waits; only service orders whose call may have run, and must not be repeated, are dead-lettered as outcome_unknown", outage),
 		func(_ context.Context, sim *simulator.Simulator, _ *feeder, _ int) error {
 			return sim.SetFaults([]simulator.Fault{{Action: simulator.Action{Status: 502, Body: "<html>Bad Gateway</html>"}}})
 		}},

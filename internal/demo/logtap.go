@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"time"
 )
 
 // logTap shows the worker's own log lines that tell of the world: pauses, breakers, troubles. What an outcome says is shown
@@ -26,7 +27,7 @@ func (t *logTap) Handle(_ context.Context, r slog.Record) error {
 	var b strings.Builder
 	b.WriteString(r.Message)
 	write := func(a slog.Attr) bool {
-		if text := a.Value.String(); text != "" {
+		if text := shown(a); text != "" {
 			b.WriteString("  " + a.Key + "=" + text)
 		}
 		return true
@@ -37,6 +38,19 @@ func (t *logTap) Handle(_ context.Context, r slog.Record) error {
 	r.Attrs(write)
 	t.scr.say("worker: " + b.String())
 	return nil
+}
+
+// shown is the value of an attribute for a person: times in local time to the second, and numbers of seconds with their
+// unit, which the worker's log leaves out.
+func shown(a slog.Attr) string {
+	switch v := a.Value.Resolve(); {
+	case v.Kind() == slog.KindTime:
+		return v.Time().Local().Format(time.RFC3339)
+	case v.Kind() == slog.KindFloat64 && a.Key == "after":
+		return time.Duration(v.Float64() * float64(time.Second)).Round(time.Millisecond).String()
+	default:
+		return v.String()
+	}
 }
 
 // WithAttrs implements slog.Handler.

@@ -140,9 +140,11 @@ func (s *screen) status() []string {
 		text := "paused: " + p.Method + p.AppKey + p.Account + ", " + p.Reason
 		switch {
 		case !p.Until.IsZero():
-			text += ", for another " + time.Until(p.Until).Round(time.Second).String()
+			text += ", for another " + max(time.Until(p.Until), 0).Round(time.Second).String()
+		case !p.NextProbe.IsZero() && time.Until(p.NextProbe) < time.Second:
+			text += ", the next call is a probe"
 		case !p.NextProbe.IsZero():
-			text += ", next probe in " + max(time.Until(p.NextProbe), 0).Round(time.Second).String()
+			text += ", next probe in " + time.Until(p.NextProbe).Round(time.Second).String()
 		}
 		lines = append(lines, text)
 	}
@@ -184,7 +186,11 @@ func (s *screen) Attempted(e consumer.Attempted) {
 	if quiet {
 		return
 	}
-	s.say(fmt.Sprintf("retrying: %s, order %s failed (%s), next try in %s", e.Type, e.Key, e.Class, max(e.Wait, 0).Round(10*time.Millisecond)))
+	next := "next try in " + e.Wait.Round(10*time.Millisecond).String()
+	if e.Wait <= 0 { // an open breaker or a pause decides
+		next = "next try once its API is called again"
+	}
+	s.say(fmt.Sprintf("retrying: %s, order %s failed (%s), %s", e.Type, e.Key, e.Class, next))
 }
 
 // summary says what came of it all.

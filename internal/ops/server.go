@@ -21,9 +21,10 @@ type Check struct {
 	Err func() error
 }
 
-// Options say what is served. Listen is the address.
+// Options say what is served.
 type Options struct {
-	Listen   string
+	Listen   string       // the address
+	Listener net.Listener // where not nil, used in the place of Listen; it is the server's from then on
 	Gatherer prometheus.Gatherer
 	Live     func() error // nil while the main loop ticks
 	Ready    []Check
@@ -48,9 +49,12 @@ const (
 
 // Start listens and serves until Close.
 func Start(o Options) (*Server, error) {
-	listener, err := net.Listen("tcp", o.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("ops.listen: %w: choose another address", err)
+	listener := o.Listener
+	if listener == nil {
+		var err error
+		if listener, err = net.Listen("tcp", o.Listen); err != nil {
+			return nil, fmt.Errorf("ops.listen: %w: choose another address", err)
+		}
 	}
 	s := &Server{
 		listener: listener, done: make(chan error, 1),
