@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +32,8 @@ stops at once with exit code 1; what was not committed is consumed again.`,
 			if err != nil {
 				return withCode(exitConfig, err)
 			}
+			// A log whose reader has gone must not end the worker, which Go does by this signal.
+			signal.Ignore(syscall.SIGPIPE)
 			app.TuneMemory(cfg)
 			log := app.NewLog(c.stderr, cfg.Log)
 			defer log.Close()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -31,11 +32,7 @@ func (r *relay) launch() *process {
 		args = append(args, "--set", set)
 	}
 	p := &process{r: r, cmd: exec.Command(built.path(r.t), args...), log: newLines(), done: make(chan struct{})}
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "TOPRELAY_") {
-			p.cmd.Env = append(p.cmd.Env, v)
-		}
-	}
+	p.cmd.Env = environment()
 	p.cmd.Stdout = &p.stdout
 	p.cmd.Stderr = io.MultiWriter(p.log, r.log)
 	r.must(p.cmd.Start())
@@ -55,6 +52,11 @@ func (r *relay) launch() *process {
 		<-p.done
 	})
 	return p
+}
+
+// environment is the suite's own without the configuration of a worker.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "TOPRELAY_") })
 }
 
 // wait waits until the process ends, and returns its exit code.
