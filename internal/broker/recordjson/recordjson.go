@@ -13,7 +13,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 	"unicode/utf8"
 
 	"github.com/toprelay/worker/internal/event"
@@ -24,21 +23,27 @@ const NoPartition = -1
 
 // line is the JSON object. Absent members are told from null ones by the pointers.
 type line struct {
-	Topic     string     `json:"topic"`
-	Partition *int       `json:"partition,omitempty"`
-	Offset    *int64     `json:"offset,omitempty"`
-	Time      *time.Time `json:"time,omitempty"`
-	Key       text       `json:"key"`
-	Value     text       `json:"value"`
-	Headers   []header   `json:"headers,omitempty"`
+	Topic     string   `json:"topic"`
+	Partition *int     `json:"partition,omitempty"`
+	Offset    any      `json:"offset,omitempty"`
+	Time      any      `json:"time,omitempty"`
+	Key       text     `json:"key"`
+	Value     text     `json:"value"`
+	Headers   []header `json:"headers,omitempty"`
 }
+
+// unread takes any JSON value and leaves it.
+type unread struct{}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (unread) UnmarshalJSON([]byte) error { return nil }
 
 // Marshal writes r as one line, without the line feed.
 func Marshal(r *event.Record) ([]byte, error) {
 	at := r.Time.UTC()
-	l := line{Topic: r.Topic, Partition: &r.Partition, Offset: &r.Offset, Key: r.Key, Value: r.Value}
+	l := line{Topic: r.Topic, Partition: &r.Partition, Offset: r.Offset, Key: r.Key, Value: r.Value}
 	if !at.IsZero() {
-		l.Time = &at
+		l.Time = at
 	}
 	for _, h := range r.Headers {
 		l.Headers = append(l.Headers, header(h))
@@ -58,12 +63,12 @@ func marshal(v any) ([]byte, error) {
 }
 
 // Unmarshal reads one line. A line without a partition gives NoPartition. The offset and the time say where and when the
-// record was; whoever writes it again gets new ones. Members that are not known are refused: a mistyped one would change
-// the record silently.
+// record was; whoever writes it again gets new ones, so they are not read, whatever they are. Members that are not known
+// are refused: a mistyped one would change the record silently.
 func Unmarshal(data []byte) (event.Record, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
-	var l line
+	l := line{Offset: &unread{}, Time: &unread{}}
 	if err := d.Decode(&l); err != nil {
 		return event.Record{}, err
 	}
@@ -75,12 +80,6 @@ func Unmarshal(data []byte) (event.Record, error) {
 		if r.Partition = *l.Partition; r.Partition < 0 {
 			return event.Record{}, fmt.Errorf("partition %d is negative; leave it out to let the key choose", r.Partition)
 		}
-	}
-	if l.Offset != nil {
-		r.Offset = *l.Offset
-	}
-	if l.Time != nil {
-		r.Time = *l.Time
 	}
 	for _, h := range l.Headers {
 		r.Headers = append(r.Headers, event.Header(h))
