@@ -160,8 +160,10 @@ func (w *Worker) settled(it *item, out Outcome) {
 	w.log.LogAttrs(context.Background(), level, "settled", attrs...)
 }
 
+// seconds is a time in seconds, rounded to a unit. Duration.Seconds adds the whole ones and the fraction as floats, so that
+// 2813 ms would be logged as 2.8129999999999997.
 func seconds(name string, d, unit time.Duration) slog.Attr {
-	return slog.Float64(name, d.Round(unit).Seconds())
+	return slog.Float64(name, float64(d.Round(unit)/unit)/float64(time.Second/unit))
 }
 
 // attempts counts the attempts that were made, the last one included.

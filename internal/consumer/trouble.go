@@ -72,7 +72,7 @@ func (t *trouble) quiet() bool { return t.open.Load() == 0 }
 // over notes that a kind of trouble has ended.
 func (t *trouble) over(kind, message string, attrs ...any) {
 	if since, heard := t.end(kind); heard {
-		t.log.Info(message, append(attrs, "after", time.Since(since).Round(time.Millisecond).Seconds())...)
+		t.log.Info(message, append(attrs, seconds("after", time.Since(since), time.Millisecond))...)
 	}
 }
 

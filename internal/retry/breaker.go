@@ -166,7 +166,7 @@ func (b *breaker) moved(_ string, from, to gobreaker.State) {
 		b.row, b.rowKeys, b.rowKey = 0, 0, lane{}
 		g.ramp(g.place(LevelMethod, Scope{Method: b.method.name}))
 		g.log(slog.LevelInfo, "breaker closed", slog.String("method", b.method.name),
-			slog.Float64("after", now.Sub(b.opened).Round(time.Millisecond).Seconds()))
+			after(now.Sub(b.opened)))
 	}
 	g.place(LevelMethod, Scope{Method: b.method.name}).rehold(now)
 	g.signal()

@@ -190,6 +190,12 @@ func (g *Gate) log(level slog.Level, text string, attrs ...slog.Attr) {
 	g.notes = append(g.notes, note{level, text, attrs})
 }
 
+// after is how long something went on, in seconds to the millisecond. Duration.Seconds adds the whole ones and the fraction
+// as floats, so that 2813 ms would be logged as 2.8129999999999997.
+func after(d time.Duration) slog.Attr {
+	return slog.Float64("after", float64(d.Round(time.Millisecond).Milliseconds())/1000)
+}
+
 // note logs a pause's change.
 func (g *Gate) note(level slog.Level, text string, ps *pause, attrs ...slog.Attr) {
 	all := make([]slog.Attr, 0, 6+len(attrs))

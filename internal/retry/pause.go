@@ -158,7 +158,7 @@ func (g *Gate) end(ps *pause, at time.Time, why string) {
 	g.refresh(ps.place)
 	ps.place.rehold(at)
 	g.signal()
-	g.note(slog.LevelInfo, "resumed", ps, slog.String("why", why), slog.Float64("after", at.Sub(ps.since).Round(time.Millisecond).Seconds()))
+	g.note(slog.LevelInfo, "resumed", ps, slog.String("why", why), after(at.Sub(ps.since)))
 }
 
 // lift ends a pause on the evidence that the world is well again, or by an operator's order. Replies to calls that were
