@@ -50,7 +50,7 @@ func Load(overlayDir string) (*Catalogue, error) {
 	if overlayDir != "" {
 		overlay, err := readTypes(os.DirFS(overlayDir), overlayDir)
 		if err != nil {
-			return nil, fmt.Errorf("schemas_dir: %w", err)
+			return nil, err
 		}
 		maps.Copy(types, overlay)
 	}

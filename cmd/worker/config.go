@@ -59,7 +59,7 @@ func (f *configFlags) loadCatalogue() (*config.Config, *schemas.Catalogue, error
 func catalogueOf(cfg *config.Config) (*schemas.Catalogue, error) {
 	known, err := schemas.Load(cfg.SchemasDir)
 	if err != nil {
-		return nil, config.Problems{{Place: cfg.Source("schemas_dir"), Message: err.Error()}}
+		return nil, config.Problems{{Place: cfg.Source("schemas_dir"), Key: "schemas_dir", Message: err.Error()}}
 	}
 	return known, nil
 }

@@ -172,7 +172,7 @@ func (f *simulatorFlags) simulator() (*simulator.Simulator, error) {
 	}
 	catalogue, err := schemas.Load(f.schemasDir)
 	if err != nil {
-		return nil, withCode(exitConfig, err)
+		return nil, withCode(exitConfig, fmt.Errorf("--schemas-dir: %w", err))
 	}
 	sim, err := simulator.New(simulator.Options{
 		Apps:          map[string]simulator.App{f.appKey: {Secret: secret, Sessions: f.sessions}},

@@ -13,7 +13,8 @@ import (
 // configuration says whether the worker would take the configuration, but for its files.
 func (r *run) configuration(context.Context) {
 	if r.catalogueErr != nil {
-		r.fail(BadConfiguration, "schemas_dir: "+r.catalogueErr.Error(), "correct the schema, or leave schemas_dir empty")
+		p := config.Problem{Place: r.Config.Source("schemas_dir"), Key: "schemas_dir", Message: r.catalogueErr.Error()}
+		r.fail(BadConfiguration, p.String(), "correct the schema, or leave schemas_dir empty")
 		return
 	}
 	_, others := r.problems()

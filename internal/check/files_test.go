@@ -10,7 +10,7 @@ func TestConfiguration(t *testing.T) {
 		"failed/configuration configuration --set ops.listen: ops.listen: other hosts could reach it")
 	p.write("broken.schema.json", "{", 0o600)
 	want(t, look(t, p.load("schemas_dir="+p.dir), Configuration, Sessions),
-		"failed/configuration configuration broken.schema.json",
+		"failed/configuration configuration --set schemas_dir: schemas_dir: … broken.schema.json: line 1",
 		"skipped sessions see configuration")
 }
 
