@@ -69,6 +69,7 @@ type seams struct {
 	checkpointPages int                     // in place of checkpointPages
 	pragmas         []string                // applied to each connection last
 	lookUpAll       bool                    // every lookup reads the file
+	lookEvery       time.Duration           // in place of lookEvery
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -98,6 +99,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.checkpointPages == 0 {
 		o.checkpointPages = checkpointPages
+	}
+	if o.lookEvery == 0 {
+		o.lookEvery = lookEvery
 	}
 	return o, nil
 }

@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/toprelay/worker/internal/consumer"
 )
@@ -326,6 +330,20 @@ func TestFullDiskMakesClaimsDurable(t *testing.T) {
 	}
 }
 
+// looked returns when the upkeep has looked at the file twice: the second time, it did so after the call.
+func looked(t *testing.T, s *SQLite, f *faults) {
+	t.Helper()
+	for range 2 {
+		reached, open := f.hold("stat")
+		<-reached
+		open()
+	}
+	if err := s.sweep(t.Context()); err != nil && !errors.Is(err, ErrBroken) { // the upkeep does one thing after the other
+		t.Fatal(err)
+	}
+}
+
+// TestReplacedFileBreaks, although nobody asks how the store is.
 func TestReplacedFileBreaks(t *testing.T) {
 	for name, replace := range map[string]func(path string) error{
 		"removed": os.Remove,
@@ -333,14 +351,49 @@ func TestReplacedFileBreaks(t *testing.T) {
 			return errors.Join(os.Rename(path, path+".old"), os.WriteFile(path, nil, 0o600))
 		},
 	} {
-		s := openAt(t, ledgerPath(t), Options{})
-		must(t, s.Healthy())
+		f := newFaults()
+		s := openAt(t, ledgerPath(t), Options{seams: seams{fault: f.at, lookEvery: time.Millisecond}})
+		c := mustClaim(t, s, repeatable("a"), consumer.AnswerMine)
 		must(t, replace(s.path))
+		looked(t, s, f)
+		if err := s.Delivered(t.Context(), idOf("a"), c.Token, contentNo(1), nil); !errors.Is(err, ErrBroken) {
+			t.Errorf("%s: Delivered: %v, want ErrBroken", name, err)
+		}
+		if _, err := s.Claim(t.Context(), repeatable("b")); !errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), s.path+" was removed or replaced") {
+			t.Errorf("%s: Claim: %v, want ErrBroken with the path", name, err)
+		}
 		if err := s.Healthy(); !errors.Is(err, ErrBroken) {
 			t.Errorf("%s: Healthy: %v, want ErrBroken", name, err)
 		}
-		if _, err := s.Claim(t.Context(), repeatable("a")); !errors.Is(err, ErrBroken) {
-			t.Errorf("%s: Claim: %v, want ErrBroken", name, err)
+	}
+}
+
+// TestHealthyOnlyTells what is known: asking how the store is changes nothing.
+func TestHealthyOnlyTells(t *testing.T) {
+	s := openAt(t, ledgerPath(t), Options{seams: seams{lookEvery: time.Hour}})
+	must(t, os.Rename(s.path, s.path+".old"))
+	must(t, s.Healthy())
+	must(t, os.Rename(s.path+".old", s.path))
+	mustClaim(t, s, repeatable("a"), consumer.AnswerMine)
+}
+
+// TestFileThatCannotBeLookedAt is told once and no reason to stop.
+func TestFileThatCannotBeLookedAt(t *testing.T) {
+	var out bytes.Buffer
+	f := newFaults()
+	s := openAt(t, ledgerPath(t), Options{
+		Logger: slog.New(slog.NewTextHandler(&out, nil)), seams: seams{fault: f.at, lookEvery: time.Millisecond},
+	})
+	f.fail("stat", &os.PathError{Op: "stat", Path: s.path, Err: syscall.EACCES})
+	looked(t, s, f)
+	deliver(t, s, "a")
+	f.fail("stat", nil)
+	looked(t, s, f)
+	must(t, s.Healthy())
+	must(t, s.Close())
+	for words, times := range map[string]int{"cannot be looked at": 1, "permission denied": 1, "can be looked at again": 1} {
+		if n := strings.Count(out.String(), words); n != times {
+			t.Errorf("%q is logged %d times, want %d:\n%s", words, n, times, out.String())
 		}
 	}
 }

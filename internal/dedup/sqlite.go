@@ -147,12 +147,6 @@ func (s *SQLite) Healthy() error {
 	if full := s.full.Load(); full != nil {
 		return *full
 	}
-	now, err := os.Stat(s.path)
-	if err != nil || !os.SameFile(now, s.file) {
-		s.breakWith(fmt.Errorf("%w: %s was removed or replaced: put it back, or restart the worker with what is there now",
-			ErrBroken, s.path))
-		return s.usable()
-	}
 	return nil
 }
 

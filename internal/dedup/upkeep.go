@@ -20,7 +20,8 @@ const (
 	sweepsPerRetention = 14
 	// fillRows is how many keys one step of filling a filter reads: 200,000 a second.
 	fillRows = 4096
-	// lookEvery is how often the upkeep looks whether a store without room has some again, and whether the filter is full.
+	// lookEvery is how often the upkeep looks whether the file is still there, whether a store without room has some again,
+	// and whether the filter is full.
 	lookEvery = time.Second
 )
 
@@ -34,6 +35,8 @@ type upkeep struct {
 	opened   time.Time
 	base     time.Time // what the ledger's clock showed when it was opened
 	position []byte    // where the running sweep is; nil when none runs
+
+	blind time.Time // since when the file cannot be looked at, as it was last said
 
 	keys    *statement
 	filling *filter // nil when none is being filled
@@ -82,7 +85,7 @@ func (u *upkeep) run() {
 	defer begin.Stop()
 	step := time.NewTicker(sweepPause)
 	defer step.Stop()
-	look := time.NewTicker(lookEvery)
+	look := time.NewTicker(u.store.opts.lookEvery)
 	defer look.Stop()
 	u.position = []byte{}
 	u.note(u.beginFilling())
@@ -109,6 +112,7 @@ func (u *upkeep) run() {
 		case done := <-u.store.sweeps:
 			done <- u.sweepAll()
 		case <-look.C:
+			u.lookAtFile()
 			if u.store.wary() {
 				u.note(u.tryRoom())
 			}
