@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/toprelay/worker/internal/app"
 	"github.com/toprelay/worker/internal/broker"
 	"github.com/toprelay/worker/internal/config"
 	"github.com/toprelay/worker/internal/secret"
@@ -35,21 +36,16 @@ func (f *kafkaFlags) load() (*config.Config, error) {
 
 // connectKafka makes a client of the configured cluster. It does not connect yet.
 func connectKafka(cfg *config.Config) (*broker.Client, error) {
-	k := cfg.Kafka
-	options := broker.Config{Brokers: k.Brokers, ClientID: k.ClientID}
-	if k.TLS != nil {
-		t, err := k.TLS.ClientConfig()
-		if err != nil {
-			return nil, withCode(exitConfig, fmt.Errorf("kafka.tls: %w", err))
-		}
-		options.TLS = t
-	}
-	if k.SASL != nil {
-		password, err := secret.Open(k.SASL.PasswordFile)
-		if err != nil {
+	var password *secret.File
+	if login := cfg.Kafka.SASL; login != nil {
+		var err error
+		if password, err = secret.Open(login.PasswordFile); err != nil {
 			return nil, withCode(exitConfig, fmt.Errorf("kafka.sasl.password_file: %w", err))
 		}
-		options.SASL = &broker.SASL{Mechanism: k.SASL.Mechanism, Username: k.SASL.Username, Password: password.Value}
+	}
+	options, err := app.Cluster(cfg.Kafka, password)
+	if err != nil {
+		return nil, withCode(exitConfig, err)
 	}
 	client, err := broker.NewClient(options)
 	return client, withCode(exitConfig, err)

@@ -147,7 +147,7 @@ func (a *App) openLedger(ctx context.Context) error {
 }
 
 func (a *App) connect(context.Context) error {
-	cfg, err := a.brokerConfig()
+	cfg, err := Cluster(a.config.Kafka, a.secrets.sasl)
 	if err != nil {
 		return err
 	}

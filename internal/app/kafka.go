@@ -18,22 +18,6 @@ const (
 	shortRetention = 90 * 24 * time.Hour
 )
 
-func (a *App) brokerConfig() (broker.Config, error) {
-	k := a.config.Kafka
-	cfg := broker.Config{Brokers: k.Brokers, ClientID: k.ClientID}
-	if k.TLS != nil {
-		t, err := k.TLS.ClientConfig()
-		if err != nil {
-			return cfg, problem("kafka.tls", err)
-		}
-		cfg.TLS = t
-	}
-	if k.SASL != nil {
-		cfg.SASL = &broker.SASL{Mechanism: k.SASL.Mechanism, Username: k.SASL.Username, Password: a.secrets.sasl.Value}
-	}
-	return cfg, nil
-}
-
 // awaitTopics waits until Kafka answers and has the topics that the worker reads and writes. It waits for Kafka as long as
 // it takes, and for missing topics kafka.topics_timeout.
 func (a *App) awaitTopics(ctx context.Context) error {
