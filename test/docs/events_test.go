@@ -91,6 +91,16 @@ func TestReasonsAreTold(t *testing.T) {
 	}
 }
 
+// TestReadmeTellsTheReasons checks that the README's table leaves none out.
+func TestReadmeTellsTheReasons(t *testing.T) {
+	text := document(t, "README.md").Text
+	for _, reason := range event.Reasons() {
+		if !regexp.MustCompile("(?m)^\\|[^|]*`" + string(reason) + "`[^|]*\\|").MatchString(text) {
+			t.Errorf("no table has the reason %s", reason)
+		}
+	}
+}
+
 func TestOutcomesAreTold(t *testing.T) {
 	var want []string
 	for k := consumer.Delivered; k.String() != consumer.NotSettled.String(); k++ {
