@@ -81,3 +81,31 @@ func TestClaimLostByAFailedAttempt(t *testing.T) {
 		r.want("claims", r.ledger.count("claim"), 2)
 	})
 }
+
+// A dead letter that cannot be written gives its claim back, which may have run out by then: it claims again, and the letter
+// is written once.
+func TestClaimLostByALetterThatWaits(t *testing.T) {
+	started(t, nil, func(r *rig) {
+		r.caller.answer(func(fakeCall) top.Reply { return refused() })
+		r.letters.failing(errAway)
+		k, _ := r.keyOf(status("e-1", 1))
+		lost := false
+		r.ledger.failing(func(op string) error {
+			if op == "failed" && !lost { // it ran out, and a successor gave up at once
+				lost, r.ledger.rows[k].claimed = true, false
+				return ErrClaimLost
+			}
+			return nil
+		})
+		r.produce(status("e-1", 1))
+		r.pass(10 * time.Second)
+		r.letters.failing(nil)
+		r.pass(5 * time.Second)
+		r.want("settled", r.results.outcomes(), []string{"e-1 dead_lettered"})
+		r.want("letters", r.letters.reasons(), []string{"e-1 rejected"})
+		r.want("calls", len(r.caller.all()), 1)
+		if n := len(r.logs.with(t, "the ledger did not take a failed attempt")); n != 0 {
+			t.Errorf("a claim that is lost was said to be the ledger's trouble %d times", n)
+		}
+	})
+}

@@ -233,3 +233,21 @@ func TestReleaseAwaitsTheFetch(t *testing.T) {
 		}
 	})
 }
+
+// A key that the gate refuses alone is tried when the gate has said, not at the next look: here one that comes again with
+// another generation, half a second before.
+func TestParkedKeyIsTriedInTime(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		g := r.kafka.assign(part(0))
+		r.start()
+		r.caller.answer(func(fakeCall) top.Reply { return sessionDead() })
+		r.produce(status("e-1", 1))
+		r.pass(29500 * time.Millisecond)
+		g.rebalance()
+		r.kafka.assign(part(0))
+		r.pass(499 * time.Millisecond)
+		r.want("calls", len(r.caller.all()), 1)
+		r.pass(2 * time.Millisecond)
+		r.want("calls", len(r.caller.all()), 2)
+	})
+}

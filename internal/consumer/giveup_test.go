@@ -75,6 +75,34 @@ func TestRetriesExhausted(t *testing.T) {
 	})
 }
 
+// The time to give up begins with the first failure: what the first call itself took, and what the event waited for before
+// it, is none of it.
+func TestActiveTimeBeginsWithTheFirstFailure(t *testing.T) {
+	started(t, nil, func(r *rig) {
+		r.caller.lasting(func(c fakeCall) time.Duration {
+			if c.key == "1" && c.n == 1 {
+				return 8 * time.Second
+			}
+			return 0
+		})
+		r.caller.answer(func(c fakeCall) top.Reply {
+			if c.key == "1" {
+				return broken()
+			}
+			return accepted()
+		})
+		r.produce(status("bad", 1))
+		for i := range 180 {
+			r.pass(100 * time.Millisecond)
+			r.produce(status(fmt.Sprintf("good-%d", i), 2))
+		}
+		// Tries end at 8, 9 and 11 s: three attempts, and 3 s of the 4 s that it must have been failing.
+		r.want("letters before", r.letters.reasons(), []string{})
+		r.pass(1500 * time.Millisecond) // the next one is at 11 + 8 s
+		r.want("letters", r.letters.reasons(), []string{"bad retries_exhausted"})
+	})
+}
+
 // One attempt is no evidence, whatever the policy says: there is no time between two in which another key could have passed.
 func TestOneAttemptIsNoEvidence(t *testing.T) {
 	started(t, func(s *setup) { s.policy.MaxAttempts, s.policy.GiveUpAfter = 1, 0 }, func(r *rig) {

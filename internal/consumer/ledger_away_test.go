@@ -105,6 +105,11 @@ func TestDryRun(t *testing.T) {
 		r.metric(`toprelay_events_settled_total{outcome="duplicate",type="`+statusType+`"}`, 1)
 		r.metric(`toprelay_events_settled_total{outcome="dead_lettered",type="`+statusType+`"}`, 1)
 		r.metric(`toprelay_events_settled_total{outcome="dead_lettered",type="`+createType+`"}`, 1)
+		for series, n := range r.series() {
+			if strings.HasPrefix(series, "toprelay_dead_letters_total") && n != 0 {
+				t.Errorf("%s = %v: nothing was written", series, n)
+			}
+		}
 		for _, line := range r.logs.with(t, "settled") {
 			if line["dry_run"] != true {
 				t.Errorf("a line of a dry run does not say so: %v", line)

@@ -43,6 +43,8 @@ type metrics struct {
 	rebalances     prometheus.Counter
 	commitErrors   prometheus.Counter
 	stalled        *prometheus.GaugeVec
+
+	dryRun bool // no letter is written
 }
 
 func newMetrics(reg prometheus.Registerer, w *Worker, cat *schemas.Catalogue, topics []string) *metrics {
@@ -69,6 +71,7 @@ func newMetrics(reg prometheus.Registerer, w *Worker, cat *schemas.Catalogue, to
 		rebalances:     prometheus.NewCounter(prometheus.CounterOpts{Namespace: "toprelay", Name: "rebalances_total", Help: "Assignments that ended by a rebalance of the consumer group."}),
 		commitErrors:   prometheus.NewCounter(prometheus.CounterOpts{Namespace: "toprelay", Name: "commit_errors_total", Help: "Commits that failed; the offsets are committed with the next ones."}),
 		stalled:        prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "toprelay", Name: "partition_stalled", Help: "1 while a bound or a lost position stops the fetch of a partition."}, []string{"topic", "partition", "cause"}),
+		dryRun:         w.options.DryRun,
 	}
 	reg.MustRegister(m.consumed, m.settledTotal, m.age, m.requests, m.requestSeconds, m.retries, m.deadLetters,
 		m.skippedOffsets, m.fieldsDropped, m.keyMismatch, m.rebalances, m.commitErrors, m.stalled, &live{worker: w})
@@ -119,7 +122,7 @@ func (m *metrics) called(it *item, reply top.Reply) {
 // settled counts a settled event.
 func (m *metrics) settled(it *item, out Outcome, now time.Time) {
 	m.settledTotal.WithLabelValues(it.typeLabel(), out.Kind.String()).Inc()
-	if out.Kind == DeadLettered {
+	if out.Kind == DeadLettered && !m.dryRun {
 		m.deadLetters.WithLabelValues(it.typeLabel(), string(out.Reason)).Inc()
 	}
 	if _, replayed := it.record.Header("toprelay-replay-of"); !replayed {

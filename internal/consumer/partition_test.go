@@ -111,3 +111,22 @@ func TestPositionLostOnTheWay(t *testing.T) {
 		r.want("commits", g.committed(), []map[TopicPartition]int64{{part(0): 2}})
 	})
 }
+
+// While a call from before a lost position ends, the partition goes on renewing the member's session, as any other does.
+func TestLostPositionRenewsTheSession(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		r.caller.lasting(func(fakeCall) time.Duration { return 3 * time.Second })
+		g := r.kafka.assign(part(0))
+		g.fetchErr = func(tp TopicPartition, offset int64) error {
+			if offset > 0 {
+				return &RangeError{TopicPartition: tp, Offset: offset, LogStart: 20, End: 50}
+			}
+			return nil
+		}
+		r.kafka.append(part(0), status("e-1", 1))
+		r.start()
+		g.rebalance()
+		r.pass(10 * time.Second)
+		r.want("commits", g.committed(), []map[TopicPartition]int64{{part(0): 0}, {part(0): 0}, {part(0): 0}, {part(0): 1}})
+	})
+}
