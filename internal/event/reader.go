@@ -16,15 +16,6 @@ import (
 // No API page comes near it. Data that is deeper is invalid_data; what lies deeper is checked but not kept.
 const maxDepth = 512
 
-// jsontextDepth is the bound of package jsontext: what lies deeper it does not even check. It applies to the whole
-// value, so in an envelope one level of it is the envelope.
-const jsontextDepth = 10000
-
-const tooDeepToCheck = "it is nested deeper than 10000 levels"
-
-// errTooDeep ends the reading at jsontextDepth. The data then has a defect, whatever follows.
-var errTooDeep = errors.New("nested deeper than can be checked")
-
 // reader reads one JSON text strictly: UTF-8, no lone surrogates, no second value. It reads on after a member that is
 // named twice, because text that is no JSON further on is the graver defect; hence it lets jsontext accept such
 // members and finds them itself, which is also faster.
@@ -59,7 +50,7 @@ func newReader(text []byte) *reader {
 
 // start makes the reader ready for a text.
 func (rd *reader) start(text []byte) {
-	rd.buf = *bytes.NewBuffer(text)
+	rd.buf = *bytes.NewBuffer(shallow(text))
 	rd.text = string(text)
 	rd.dec.Reset(&rd.buf, jsontext.AllowDuplicateNames(true))
 	clear(rd.values)
@@ -86,7 +77,7 @@ func (rd *reader) document() (any, *Defect) {
 	if err == nil {
 		err = rd.end()
 	}
-	if err != nil && err != errTooDeep {
+	if err != nil {
 		return nil, rd.unreadable(err)
 	}
 	return value, nil
@@ -106,12 +97,13 @@ func (rd *reader) end() error {
 
 var errTrailing = errors.New("more than one JSON value")
 
-// value reads the next value. With errTooDeep it returns what it has of it.
+// value reads the next value.
 func (rd *reader) value() (any, error) {
 	switch kind := rd.dec.PeekKind(); kind {
 	case '{', '[':
 		if len(rd.path) == maxDepth {
-			return nil, rd.skipDeep()
+			rd.report("data is nested deeper than " + strconv.Itoa(maxDepth) + " levels")
+			return nil, rd.dec.SkipValue() // checked, and not kept
 		}
 		if kind == '{' {
 			return rd.object()
@@ -161,18 +153,16 @@ func (rd *reader) object() (any, error) {
 	}
 	base, at := len(rd.values), len(rd.path)
 	rd.path = append(rd.path, step{})
-	var deep error
-	for deep == nil && rd.dec.PeekKind() != '}' {
+	for rd.dec.PeekKind() != '}' {
 		name, err := rd.quoted()
 		if err != nil {
 			return nil, err
 		}
 		rd.path[at] = step{name: name, isName: true}
 		value, err := rd.value()
-		if err != nil && err != errTooDeep {
+		if err != nil {
 			return nil, err
 		}
-		deep = err
 		rd.values = append(rd.values, member{name, value})
 	}
 	members := rd.values[base:]
@@ -185,9 +175,6 @@ func (rd *reader) object() (any, error) {
 		}
 	}
 	rd.pop(base, at)
-	if deep != nil {
-		return object, deep
-	}
 	_, err := rd.dec.ReadToken()
 	return object, err
 }
@@ -199,14 +186,12 @@ func (rd *reader) list() (any, error) {
 	}
 	base, at := len(rd.values), len(rd.path)
 	rd.path = append(rd.path, step{})
-	var deep error
-	for deep == nil && rd.dec.PeekKind() != ']' {
+	for rd.dec.PeekKind() != ']' {
 		rd.path[at].index = len(rd.values) - base
 		value, err := rd.value()
-		if err != nil && err != errTooDeep {
+		if err != nil {
 			return nil, err
 		}
-		deep = err
 		rd.values = append(rd.values, member{value: value})
 	}
 	list := make([]any, len(rd.values)-base)
@@ -214,9 +199,6 @@ func (rd *reader) list() (any, error) {
 		list[i] = m.value
 	}
 	rd.pop(base, at)
-	if deep != nil {
-		return list, deep
-	}
 	_, err := rd.dec.ReadToken()
 	return list, err
 }
@@ -225,16 +207,6 @@ func (rd *reader) list() (any, error) {
 func (rd *reader) pop(base, at int) {
 	clear(rd.values[base:])
 	rd.values, rd.path = rd.values[:base], rd.path[:at]
-}
-
-// skipDeep checks a value that is nested too deep without keeping it.
-func (rd *reader) skipDeep() error {
-	rd.report("data is nested deeper than " + strconv.Itoa(maxDepth) + " levels")
-	err := rd.dec.SkipValue()
-	if err != nil && rd.dec.StackDepth() >= jsontextDepth {
-		return errTooDeep
-	}
-	return err
 }
 
 // report notes a defect of the data at the path where the reader is. The first one stays.
@@ -249,8 +221,6 @@ func (rd *reader) unreadable(err error) *Defect {
 	text := rd.text
 	var syntax *jsontext.SyntacticError
 	switch {
-	case rd.dec.StackDepth() >= jsontextDepth:
-		return malformed("the value cannot be read: " + tooDeepToCheck)
 	case len(text) >= 3 && text[:3] == "\xef\xbb\xbf":
 		return malformed("the value begins with a byte order mark")
 	case !utf8.ValidString(text):

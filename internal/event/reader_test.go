@@ -2,6 +2,7 @@ package event_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -109,15 +110,11 @@ func TestDepth(t *testing.T) {
 		for mode, record := range modes {
 			for _, lists := range []bool{true, false} {
 				e, defect := plain.Decode(record(nested(tt.depth, lists)))
-				want := tt.want
-				if mode == "structured first" && tt.depth >= 10000 {
-					want = event.ReasonMalformedEvent // the attributes come after what cannot be read
-				}
-				if got := reasonOf(e, defect); got != want {
-					t.Errorf("%s, %s: reason %q, want %q (%+v, %+v)", tt.name, mode, got, want, defect, e.DataDefect)
+				if got := reasonOf(e, defect); got != tt.want {
+					t.Errorf("%s, %s: reason %q, want %q (%+v, %+v)", tt.name, mode, got, tt.want, defect, e.DataDefect)
 					continue
 				}
-				if want == event.ReasonInvalidData {
+				if tt.want == event.ReasonInvalidData {
 					p := e.DataDefect.Pointer
 					if !strings.HasPrefix(p, "/a/") || len(p) > 512 || event.CheckPointer(p) != nil {
 						t.Errorf("%s, %s: pointer %s", tt.name, mode, p)
@@ -129,17 +126,60 @@ func TestDepth(t *testing.T) {
 			}
 		}
 	}
-	// What lies deeper than the bound is checked all the same, as far as it can be.
-	for _, value := range []string{strings.Repeat("[", 9000), nested(600, true) + "]", strings.Repeat("[", 600) + "x", nested(600, false)[:3000] + "]"} {
-		if e, defect := plain.Decode(binary(value)); reasonOf(e, defect) != event.ReasonMalformedEvent {
-			t.Errorf("%.20s… of %d bytes: %+v, %+v", value, len(value), defect, e.DataDefect)
+	// An extension that nobody reads may be as deep as it likes, an attribute is of another JSON type then.
+	for name, want := range map[string]event.Reason{"x": "", "subject": "", "topaccount": event.ReasonMalformedEvent} {
+		for _, depth := range []int{9000, 20000} {
+			e, defect := plain.Decode(structured(envelope(`,"` + name + `":` + nested(depth, true) + `,"data":{"a":1}`)))
+			if got := reasonOf(e, defect); got != want {
+				t.Errorf("%s of depth %d: %+v, %+v", name, depth, defect, e.DataDefect)
+			}
 		}
-	}
-	if _, defect := plain.Decode(structured(envelope(`,"x":` + strings.Repeat("[", 20000)))); defect == nil || !strings.Contains(defect.Message, "10000 levels") {
-		t.Errorf("deep extension: %+v", defect)
 	}
 	if d := time.Since(start); d > 20*time.Second {
 		t.Errorf("took %v", d)
+	}
+}
+
+// However deep a text is, it is malformed_event where it is no JSON, and the message says the place of the fault.
+func TestDepthIsNoExcuse(t *testing.T) {
+	const lists, objects = "[", `{"a":`
+	const early = -1 // the text ends too early
+	tests := []struct {
+		level, rest string
+		at          int // in rest
+	}{
+		{lists, "", early}, {objects, "", early}, {lists, "[]", early}, {objects, "{}", early}, {objects, `{"a":`, early},
+		{lists, `"`, early}, {lists, "1,", early}, {objects, `{"a`, early},
+		{lists, "x", 0}, {lists, "}", 0}, {lists, "[,1]", 1}, {lists, "1 2", 2}, {lists, "01", 1}, {lists, "truer", 4},
+		{lists, `1:2`, 1}, {lists, "[}", 1}, {lists, "\f1", 0}, {objects, "]", 0}, {objects, "{]", 1}, {objects, "{1", 1}, {objects, "{,", 1},
+		{objects, `{"a" 1`, 5}, {objects, `{"a",1`, 4}, {objects, `{"a":}`, 5}, {objects, `{"a":1]`, 6},
+		{objects, `1"a"`, 1}, {objects, `1,2`, 2},
+	}
+	for _, depth := range []int{1, 500, 600, 9990, 9999, 10000, 10001, 10002, 20000, 100000} {
+		for _, tt := range tests {
+			prefix := strings.Repeat(tt.level, depth)
+			want := "it ends too early"
+			if tt.at != early {
+				want = fmt.Sprintf("wrong at byte %d", len(prefix)+tt.at)
+			}
+			e, defect := (&event.Decoder{}).Decode(binary(prefix + tt.rest))
+			if got := reasonOf(e, defect); got != event.ReasonMalformedEvent || !strings.HasSuffix(defect.Message, want) {
+				t.Errorf("%d times %s and %s: %+v, %+v, want %q", depth, tt.level, tt.rest, defect, e.DataDefect, want)
+			}
+		}
+		// Here the place may be another one.
+		for _, rest := range []string{"\"a\x01\"", `"\ud800"`, `"\x"`, "\"\xff\"", "\xff", `"\"`, "tru", "[],", `{"a":1,}`} {
+			for _, end := range []string{"", strings.Repeat("]", depth)} {
+				if e, defect := (&event.Decoder{}).Decode(binary(strings.Repeat("[", depth) + rest + end)); reasonOf(e, defect) != event.ReasonMalformedEvent {
+					t.Errorf("%q at depth %d: %+v, %+v", rest, depth, defect, e.DataDefect)
+				}
+			}
+		}
+		for _, more := range []string{"]", "}", "{}", `"`, "x", strings.Repeat("[", 20000)} {
+			if e, defect := (&event.Decoder{}).Decode(binary(nested(depth, true) + more)); reasonOf(e, defect) != event.ReasonMalformedEvent {
+				t.Errorf("%.10q behind data of depth %d: %+v, %+v", more, depth, defect, e.DataDefect)
+			}
+		}
 	}
 }
 

@@ -34,16 +34,13 @@ func decodeStructured(r *Record, contentType []byte) (Event, *Defect) {
 	var env envelope
 	err := rd.envelope(&env)
 	e, defect := env.attributes.event()
-	if err != nil && err != errTooDeep {
+	if err != nil {
 		if !env.attributes.account.named {
 			e.Account = "" // may be in the part that was not read
 		}
 		return e, rd.unreadable(err)
 	}
 	if defect = first(env.defect, defect); defect != nil {
-		if err == errTooDeep {
-			defect = malformed("the envelope cannot be read to its end: " + tooDeepToCheck)
-		}
 		return e, defect
 	}
 	switch {
@@ -125,7 +122,7 @@ func (rd *reader) envelopeMember(env *envelope, name string) error {
 		}
 		var err error
 		env.value, err = rd.value()
-		*at = attribute{named: true, set: env.value != nil || err == errTooDeep}
+		*at = attribute{named: true, set: env.value != nil}
 		return err
 	}
 	env.defect = first(env.defect, malformed("the envelope names a member twice"))
