@@ -10,14 +10,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
 )
 
 func asyncAPI(t *testing.T) map[string]any {
 	t.Helper()
 	var doc map[string]any
-	if err := yaml.UnmarshalWithOptions(AsyncAPI, &doc, yaml.Strict()); err != nil {
+	if err := yaml.Unmarshal(AsyncAPI, &doc); err != nil {
 		t.Fatal(err)
 	}
 	return doc

@@ -12,6 +12,8 @@ func FuzzLoad(f *testing.F) {
 	f.Add(accounts+"kafka: {topics: [a, {name: b, plain: {type: t, source: s, id: [/a]}}]}\n", "", "")
 	f.Add("top: &a\n  <<: *a\n  accounts: {x: &y {app_key: 1}, z: *y}\n", "TOPRELAY_SCHEMAS_DIR=x", "types.a=1")
 	f.Add("kafka:\n  ? brokers\n  : - a:1\n---\n%YAML 1.2\n", "TOPRELAY___=1", "=")
+	f.Add("{\"kafka\": {\"brokers\": [\"a:1\"], \"client_id\": \"\\/\\ud83d\\ude00\"}}\n", "", "")
+	f.Add("kafka: {brokers: [127.0.0.1:9092], client_id: 0x1F, group_id: 2026-01-02, results_topic: 'a\n", "", "")
 	f.Fuzz(func(t *testing.T, file, variable, set string) {
 		if len(file) > 1<<14 {
 			return

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
@@ -92,12 +91,20 @@ func TestSchemaAgreesWithLoad(t *testing.T) {
 		{"no unit", "top: {timeout: 15}", false},
 		{"wrong unit", "top: {timeout: 15 parsecs}", false},
 		{"no size", "consumer: {max_event_bytes: 900KB}", false},
-		{"number for text", "kafka: {group_id: 5}", false},
+		{"number for text", "kafka: {group_id: 5, client_id: 1.50, topics: [7]}", true},
+		{"number for an address", "kafka: {brokers: [9092]}", false},
+		{"number for a choice", "log: {level: 1}", false},
+		{"boolean for text", "kafka: {group_id: true}", false},
+		{"yes for a boolean", "top: {dry_run: yes}", false},
 		{"incomplete account", "top: {accounts: {a: {app_key: '1'}}}", false},
 		{"plain without id", "kafka: {topics: [{name: b, plain: {type: t, source: s}}]}", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			text, err := yaml.YAMLToJSON([]byte(tt.text))
+			node, err := parse([]byte(tt.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := indented(jsonValue(node))
 			if err != nil {
 				t.Fatal(err)
 			}

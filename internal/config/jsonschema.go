@@ -44,16 +44,21 @@ func Schema() []byte {
 		{"title", "Configuration of TOP Relay"},
 	}
 	root = append(root, sectionSchema(keys().fields)...)
-	var compact, out bytes.Buffer
-	e := json.NewEncoder(&compact)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(root); err != nil {
+	text, err := indented(root)
+	if err != nil {
 		panic("config: schema: " + err.Error()) // cannot happen: it is made of texts and numbers
 	}
-	if err := json.Indent(&out, compact.Bytes(), "", "  "); err != nil {
-		panic("config: schema: " + err.Error())
-	}
-	return out.Bytes()
+	return text
+}
+
+// indented writes a value as JSON for people to read.
+func indented(value any) ([]byte, error) {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(value)
+	return out.Bytes(), err
 }
 
 func sectionSchema(fields []*key) object {
@@ -128,12 +133,12 @@ func nullable(section object) object {
 }
 
 func (k *key) textSchema() object {
-	o := object{{"type", "string"}}
-	if k.format == "code" {
-		o = object{{"type", []string{"string", "integer"}}, {"minimum", 0}}
-	}
-	if len(k.enum) > 0 {
-		o = append(o, member{"enum", k.enum})
+	o := object{{"type", []string{"string", "number"}}} // a number is the text as it is written
+	switch {
+	case len(k.enum) > 0:
+		o = object{{"type", "string"}, {"enum", k.enum}}
+	case k.format != "topic" && formats[k.format] != nil: // no number has such a form
+		o = object{{"type", "string"}}
 	}
 	if k.required && k.kind == kindText {
 		o = append(o, member{"minLength", 1})

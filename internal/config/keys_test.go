@@ -40,7 +40,7 @@ func TestEveryKeyIsDescribed(t *testing.T) {
 		if least, most := k.bounds(); least > most {
 			t.Errorf("%s: min %s is above max %s", k.path, k.min, k.max)
 		}
-		if _, ok := formats[k.format]; !ok && k.format != "" && !strings.Contains(" file secret dir code ", " "+k.format+" ") {
+		if _, ok := formats[k.format]; !ok && k.format != "" && !strings.Contains(" file secret dir ", " "+k.format+" ") {
 			t.Errorf("%s: unknown format %q", k.path, k.format)
 		}
 	})

@@ -74,7 +74,6 @@ type loader struct {
 	cfg      *Config
 	root     reflect.Value // of cfg
 	problems Problems
-	anchors  anchors
 }
 
 func newLoader(path string) *loader {

@@ -27,7 +27,8 @@ value comes from.
   but its owner may be able to read it (` + "`chmod 600`" + `). It is read again when it changes. All else needs a restart.
 - **Durations** are numbers with units: ` + "`500ms`, `15s`, `2m`, `336h`" + `. **Sizes** have ` + "`B`, `KiB`, `MiB` or `GiB`" + `;
   a bare number is bytes. Numbers and durations are never negative.
-- YAML anchors, aliases and merge keys work. Texts that look like numbers need quotes, except app keys and codes.
+- The file is YAML 1.2, or JSON. Anchors, aliases and merge keys work, tags do not. A number where a text is needed is the text
+  as it is written; ` + "`true`, `false` and `null`" + ` need quotes there.
 `
 
 // Markdown writes docs/configuration.md.

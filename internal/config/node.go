@@ -4,125 +4,130 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"unicode/utf8"
 
-	"github.com/goccy/go-yaml/ast"
+	"go.yaml.in/yaml/v3"
 )
 
-var digits = regexp.MustCompile(`^[0-9]+$`)
+// nodeType is what a node is by the core schema of YAML 1.2. The parser's own tags are partly those of YAML 1.1: to it
+// 1_000 and 2026-01-02 are no texts.
+type nodeType uint8
 
-// scalar is the text of a node, if the node is of a type that the key takes. A text must be text in the file, not a number
-// or a boolean, whose spelling YAML does not keep; only codes may be bare digits.
-func (k *key) scalar(n ast.Node) (string, error) {
-	if n.Type() == ast.NullType {
+const (
+	typeNull nodeType = iota + 1
+	typeBool
+	typeInt
+	typeFloat
+	typeText
+	typeList
+	typeSection
+	typeAlias
+)
+
+var (
+	intForm   = regexp.MustCompile(`^([-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$`)
+	floatForm = regexp.MustCompile(`^([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$`)
+)
+
+func typeOf(n *yaml.Node) nodeType {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return typeSection
+	case yaml.SequenceNode:
+		return typeList
+	case yaml.AliasNode:
+		return typeAlias
+	}
+	if n.Style != 0 { // in quotes, or a block
+		return typeText
+	}
+	switch n.Value {
+	case "", "~", "null", "Null", "NULL":
+		return typeNull
+	case "true", "True", "TRUE", "false", "False", "FALSE":
+		return typeBool
+	}
+	switch {
+	case intForm.MatchString(n.Value):
+		return typeInt
+	case floatForm.MatchString(n.Value):
+		return typeFloat
+	}
+	return typeText
+}
+
+func isNull(n *yaml.Node) bool { return typeOf(n) == typeNull }
+
+func isMergeKey(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.Style == 0 && n.Value == "<<"
+}
+
+// scalar is the text of a node, if the node is of a type that the key takes. A number where a text is needed is the text as
+// it is written: an app key that is 0123 in the file has four digits. A boolean or null there is more likely a mistake.
+func (k *key) scalar(n *yaml.Node) (string, error) {
+	typ := typeOf(n)
+	switch {
+	case typ == typeNull && k.kind == kindText && n.Value != "":
+		return "", fmt.Errorf("the key has no value; if the text is meant put it in quotes, %s, else remove the key", quote(n.Value))
+	case typ == typeNull:
 		return "", errors.New("the key has no value; give one or remove the key")
+	case typ == typeBool && k.kind == kindBool:
+		return strings.ToLower(n.Value), nil
+	case typ == typeBool && k.kind == kindText:
+		return "", fmt.Errorf("a text is needed here, not a boolean: put it in quotes, %s", quote(n.Value))
+	case typ == typeInt && k.kind == kindDuration && n.Value != "0":
+		return "", fmt.Errorf("a duration needs a unit: write for example %ss", n.Value)
+	case k.takes(typ):
+		return n.Value, nil
+	case typ == typeText:
+		return "", fmt.Errorf("a %s is needed here, not the text %s", k.what(), quote(n.Value))
+	default:
+		return "", fmt.Errorf("a %s is needed here, not %s", k.what(), nodeName(n))
 	}
-	written := ""
-	if n.GetToken() != nil {
-		written = n.GetToken().Value
-	}
-	switch x := n.(type) {
-	case *ast.StringNode:
-		if k.kind == kindText || k.kind == kindDuration || k.kind == kindSize {
-			return x.Value, nil
-		}
-		return "", fmt.Errorf("a %s is needed here, not the text %s", k.what(), quote(x.Value))
-	case *ast.LiteralNode:
-		if k.kind == kindText && x.Value != nil {
-			return x.Value.Value, nil
-		}
-	case *ast.BoolNode:
-		if k.kind == kindBool {
-			return fmt.Sprint(x.Value), nil
-		}
-	case *ast.IntegerNode:
-		switch k.kind {
-		case kindInt, kindFloat, kindSize:
-			return written, nil
-		case kindDuration:
-			if written == "0" {
-				return written, nil
-			}
-			return "", fmt.Errorf("a duration needs a unit: write for example %ss", written)
-		case kindText:
-			if k.format == "code" && digits.MatchString(written) {
-				return written, nil
-			}
-		default: // said below
-		}
-	case *ast.FloatNode:
-		if k.kind == kindFloat {
-			return written, nil
-		}
-	}
-	if k.kind == kindText && written != "" && !isMapping(n) && n.Type() != ast.SequenceType {
-		return "", fmt.Errorf("a text is needed here, not %s: put it in quotes, %s", nodeName(n), quote(written))
-	}
-	return "", fmt.Errorf("a %s is needed here, not %s", k.what(), nodeName(n))
 }
 
-// mapping lists the pairs of a mapping node.
-func mapping(n ast.Node) ([]*ast.MappingValueNode, bool) {
-	switch x := n.(type) {
-	case *ast.MappingNode:
-		return x.Values, true
-	case *ast.MappingValueNode:
-		return []*ast.MappingValueNode{x}, true
+// takes says whether the key's value may be written as a scalar of the type.
+func (k *key) takes(typ nodeType) bool {
+	switch k.kind {
+	case kindText:
+		return typ == typeText || typ == typeInt || typ == typeFloat
+	case kindInt:
+		return typ == typeInt
+	case kindFloat:
+		return typ == typeInt || typ == typeFloat
+	case kindDuration, kindSize:
+		return typ == typeText || typ == typeInt
+	default:
+		return false
 	}
-	return nil, false
 }
 
-// start is the node that a reader takes for the beginning: of a mapping in lines its first key, not the colon.
-func start(n ast.Node) ast.Node {
-	if m, ok := n.(*ast.MappingNode); ok && m.IsFlowStyle {
-		return n
-	}
-	if values, ok := mapping(n); ok && len(values) > 0 {
-		return values[0].Key
+// start is the node that a reader takes for the beginning: of a mapping in lines its first key, not an anchor before it.
+func start(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle == 0 && len(n.Content) > 0 {
+		return n.Content[0]
 	}
 	return n
 }
 
-func isMapping(n ast.Node) bool {
-	_, ok := mapping(n)
-	return ok
-}
-
-// keyName is the text of a key as it is written.
-func keyName(k ast.MapKeyNode) (string, bool) {
-	var n ast.Node = k
-	if mk, ok := n.(*ast.MappingKeyNode); ok { // "? key"
-		n = mk.Value
-	}
-	if a, ok := n.(*ast.AnchorNode); ok {
-		n = a.Value
-	}
-	switch x := n.(type) {
-	case *ast.StringNode:
-		return x.Value, true
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
-		return x.GetToken().Value, true
-	}
-	return "", false
-}
-
 // nodeName says what a node is, for errors.
-func nodeName(n ast.Node) string {
-	switch n.Type() {
-	case ast.MappingType, ast.MappingValueType:
+func nodeName(n *yaml.Node) string {
+	switch typeOf(n) {
+	case typeSection:
 		return "a section"
-	case ast.SequenceType:
+	case typeList:
 		return "a list"
-	case ast.NullType:
+	case typeNull:
 		return "nothing"
-	case ast.BoolType:
+	case typeBool:
 		return "a boolean"
-	case ast.IntegerType, ast.FloatType, ast.InfinityType, ast.NanType:
+	case typeInt, typeFloat:
 		return "a number"
-	case ast.StringType, ast.LiteralType:
+	case typeText:
 		return "a text"
 	default:
-		return "this"
+		return "an alias"
 	}
 }
 

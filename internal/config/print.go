@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
+	"go.yaml.in/yaml/v3"
 )
 
 // YAML writes the configuration that is in force, with the place of every value that is not the default. Load reads the
@@ -21,16 +24,41 @@ func (c *Config) YAML() []byte {
 
 // JSON writes what YAML writes, without the places.
 func (c *Config) JSON() ([]byte, error) {
-	compact, err := yaml.YAMLToJSON(c.YAML())
+	doc, err := parse(c.YAML())
 	if err != nil {
 		return nil, fmt.Errorf("writing the configuration as JSON: %w", err)
 	}
-	var out bytes.Buffer
-	if err := json.Indent(&out, bytes.TrimSpace(compact), "", "  "); err != nil {
+	text, err := indented(jsonValue(doc))
+	if err != nil {
 		return nil, fmt.Errorf("writing the configuration as JSON: %w", err)
 	}
-	out.WriteByte('\n')
-	return out.Bytes(), nil
+	return text, nil
+}
+
+// jsonValue is a node without aliases as a value of encoding/json.
+func jsonValue(n *yaml.Node) any {
+	switch typeOf(n) {
+	case typeSection:
+		o := object{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			o = append(o, member{n.Content[i].Value, jsonValue(n.Content[i+1])})
+		}
+		return o
+	case typeList:
+		list := []any{}
+		for _, value := range n.Content {
+			list = append(list, jsonValue(value))
+		}
+		return list
+	case typeBool:
+		return strings.EqualFold(n.Value, "true")
+	case typeInt, typeFloat:
+		return json.Number(n.Value)
+	case typeNull:
+		return nil
+	default:
+		return n.Value
+	}
 }
 
 type printer struct {
@@ -77,7 +105,7 @@ func (p *printer) section(fields []*key, v reflect.Value, path string, depth int
 			}
 			comment := ""
 			if source != "" {
-				comment = "  # " + strings.Join(strings.Fields(source), " ")
+				comment = "  # " + printable(source)
 			}
 			p.line(depth, "%s: %s%s", k.name, k.yaml(f), comment)
 		}
@@ -98,6 +126,17 @@ func (p *printer) line(depth int, format string, args ...any) {
 	p.out.WriteString(strings.Repeat("  ", depth))
 	fmt.Fprintf(&p.out, format, args...)
 	p.out.WriteByte('\n')
+}
+
+// printable makes one line of a text that is shown in a comment: the name of a file may hold anything.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) && !unicode.IsSpace(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
+	return strings.Join(strings.Fields(text), " ")
 }
 
 // yaml writes a value on one line.
@@ -155,11 +194,5 @@ func scalarYAML(s string) string {
 	if plainScalar.MatchString(s) && !notText.MatchString(s) {
 		return s
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(s); err != nil {
-		panic("config: a text that is no JSON: " + err.Error()) // cannot happen
-	}
-	return strings.TrimSuffix(b.String(), "\n")
+	return strconv.Quote(s) // YAML knows all of Go's escapes
 }

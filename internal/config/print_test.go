@@ -94,6 +94,17 @@ func TestAnyTextSurvivesPrinting(t *testing.T) {
 	})
 }
 
+// Places are comments in what is printed, and the name of a file may hold what no file of YAML may.
+func TestAnyNameOfTheFileSurvivesPrinting(t *testing.T) {
+	c, err := load("/etc/\x01 \u0085\u2028\uFEFF\xff/c.yaml", []byte(accounts), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.JSON(); err != nil { // reads what YAML writes
+		t.Errorf("%v in\n%s", err, c.YAML())
+	}
+}
+
 func FuzzSize(f *testing.F) {
 	for _, s := range []string{"900KiB", "0", "1B", "-1", "9223372036854775807GiB", ""} {
 		f.Add(s)

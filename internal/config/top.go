@@ -29,7 +29,7 @@ type Top struct {
 // Account is one app of the platform, with the session of one seller.
 type Account struct {
 	// App key, the public name of the app.
-	AppKey string `yaml:"app_key" format:"code" required:"true" example:"12345678"`
+	AppKey string `yaml:"app_key" required:"true" example:"12345678"`
 	// File with the app secret. It is read again when it changes; a file that vanishes or is empty keeps the old secret.
 	//
 	// Refused: a file that is missing, empty or readable by others.
@@ -67,9 +67,9 @@ type QimenOutbound struct {
 	// Refused: plain HTTP to an address that is not loopback.
 	Gateway string `yaml:"gateway" format:"url"`
 	// App key of the partner that receives the work orders.
-	TargetAppKey string `yaml:"target_app_key" format:"code"`
+	TargetAppKey string `yaml:"target_app_key"`
 	// Customer id, for partners that route by it. Empty: not sent.
-	CustomerID string `yaml:"customer_id" format:"code"`
+	CustomerID string `yaml:"customer_id"`
 }
 
 // QimenInbound is the receiver.
@@ -99,11 +99,11 @@ type Method struct {
 	// The delay between attempts, and when an event is given up.
 	Retry Retry `yaml:"retry" inherit:"retry"`
 	// Business codes that are worth another try, beside those of the schema.
-	TransientCodes []string `yaml:"transient_codes" format:"code" example:"SYSTEM_BUSY"`
+	TransientCodes []string `yaml:"transient_codes" example:"SYSTEM_BUSY"`
 	// Business codes that say that the platform has the event already, beside those of the schema: it counts as delivered.
 	//
 	// Refused: a code that is in `transient_codes` too.
-	DuplicateCodes []string `yaml:"duplicate_codes" format:"code" example:"ORDER_ALREADY_SYNCED"`
+	DuplicateCodes []string `yaml:"duplicate_codes" example:"ORDER_ALREADY_SYNCED"`
 	// Algorithm of the sign.
 	SignMethod string `yaml:"sign_method" inherit:"top.sign_method" enum:"hmac-sha256,hmac,md5"`
 }

@@ -7,16 +7,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+	"go.yaml.in/yaml/v3"
 )
-
-// anchors are the named nodes of a file, for aliases and merge keys.
-type anchors map[string]ast.Node
-
-// maxAliases bounds the chain from an alias to its node: an alias may stand for an alias, or for itself.
-const maxAliases = 16
 
 // file reads the text of the configuration file.
 func (l *loader) file(text []byte) {
@@ -26,61 +18,35 @@ func (l *loader) file(text []byte) {
 		return
 	}
 	doc, err := parse(text)
-	if err != nil {
-		var located yaml.Error
-		if errors.As(err, &located) && located.GetToken() != nil && located.GetToken().Position != nil {
-			at := located.GetToken().Position
-			l.problem(fmt.Sprintf("%s:%d:%d", l.path, at.Line, at.Column), "", "not YAML: %s", located.GetMessage())
-			return
+	var bad *syntaxError
+	switch {
+	case errors.As(err, &bad):
+		message := bad.message
+		if bad.begin != (mark{}) {
+			message += " that begins at " + l.at(bad.begin)
 		}
-		l.problem(l.path, "", "not YAML: %v", err)
-		return
+		l.problem(l.at(bad.at), "", "%s", message)
+	case doc != nil:
+		l.anchors(doc, map[string]bool{})
+		l.decode(doc, keys(), l.root, "")
 	}
-	if doc == nil {
-		return
-	}
-	l.anchors = anchors{}
-	ast.Walk(l, doc)
-	l.decode(doc, keys(), l.root, "")
 }
 
-// parse reads the one document of the text; nil where it is empty.
-func parse(text []byte) (doc ast.Node, err error) {
-	defer func() {
-		if r := recover(); r != nil { // the parser is not ours, and a typing error of an operator must not end in a trace
-			err = errors.New("the parser does not understand it")
+// anchors reports names that are given twice: an alias would stand for the last one, which a reader may not see.
+func (l *loader) anchors(n *yaml.Node, seen map[string]bool) {
+	if n.Anchor != "" {
+		if seen[n.Anchor] {
+			l.problem(l.at(mark{n.Line, n.Column}), "", "the anchor %s is defined twice", quote(n.Anchor))
 		}
-	}()
-	f, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey()) // reported by decode, with all else
-	if err != nil {
-		return nil, err
+		seen[n.Anchor] = true
 	}
-	for _, d := range f.Docs {
-		switch {
-		case d.Body == nil || d.Body.Type() == ast.DirectiveType || d.Body.Type() == ast.CommentType:
-		case doc != nil:
-			return nil, &yaml.SyntaxError{Message: "more than one document", Token: start(d.Body).GetToken()}
-		default:
-			doc = d.Body
-		}
+	for _, below := range n.Content {
+		l.anchors(below, seen)
 	}
-	return doc, nil
-}
-
-// Visit collects the anchors.
-func (l *loader) Visit(n ast.Node) ast.Visitor {
-	if a, ok := n.(*ast.AnchorNode); ok && a.Name != nil {
-		name := a.Name.GetToken().Value
-		if _, twice := l.anchors[name]; twice {
-			l.problem(l.place(a), "", "the anchor %s is defined twice", quote(name))
-		}
-		l.anchors[name] = a.Value
-	}
-	return l
 }
 
 // decode reads a node as the value of a key.
-func (l *loader) decode(n ast.Node, k *key, v reflect.Value, path string) {
+func (l *loader) decode(n *yaml.Node, k *key, v reflect.Value, path string) {
 	n = l.deref(n)
 	if n == nil {
 		return
@@ -89,7 +55,7 @@ func (l *loader) decode(n ast.Node, k *key, v reflect.Value, path string) {
 	switch k.kind {
 	case kindSection:
 		if k.pointer {
-			if n.Type() == ast.NullType {
+			if isNull(n) {
 				return // a section whose keys are all commented out is absent
 			}
 			v.Set(newSection(k))
@@ -97,7 +63,7 @@ func (l *loader) decode(n ast.Node, k *key, v reflect.Value, path string) {
 		}
 		l.section(n, k, v, path)
 	case kindMap:
-		for _, p := range l.pairs(n, k, path) {
+		for _, p := range l.pairs(n, path) {
 			at := join(path, p.name)
 			l.cfg.sources[at] = p.place
 			if err := entryName.checkText(p.name); err != nil {
@@ -122,8 +88,8 @@ func (l *loader) decode(n ast.Node, k *key, v reflect.Value, path string) {
 }
 
 // section reads the keys of a struct.
-func (l *loader) section(n ast.Node, k *key, v reflect.Value, path string) {
-	for _, p := range l.pairs(n, k, path) {
+func (l *loader) section(n *yaml.Node, k *key, v reflect.Value, path string) {
+	for _, p := range l.pairs(n, path) {
 		child := k.child(p.name)
 		if child == nil {
 			l.problem(p.place, join(path, p.name), "unknown key%s", didYouMean(p.name, k.names()))
@@ -136,14 +102,13 @@ func (l *loader) section(n ast.Node, k *key, v reflect.Value, path string) {
 }
 
 // list reads a sequence.
-func (l *loader) list(n ast.Node, k *key, v reflect.Value, path string) {
-	seq, ok := n.(*ast.SequenceNode)
-	if !ok {
+func (l *loader) list(n *yaml.Node, k *key, v reflect.Value, path string) {
+	if n.Kind != yaml.SequenceNode {
 		l.problem(l.place(n), path, "a list is needed here, not %s: write [a, b]", nodeName(n))
 		return
 	}
-	list := reflect.MakeSlice(v.Type(), 0, len(seq.Values))
-	for i, value := range seq.Values {
+	list := reflect.MakeSlice(v.Type(), 0, len(n.Content))
+	for i, value := range n.Content {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		value = l.deref(value)
 		if value == nil {
@@ -151,7 +116,7 @@ func (l *loader) list(n ast.Node, k *key, v reflect.Value, path string) {
 		}
 		l.cfg.sources[at] = l.place(value)
 		element := reflect.New(v.Type().Elem()).Elem()
-		if k.kind == kindObjects && isMapping(value) {
+		if k.kind == kindObjects && value.Kind == yaml.MappingNode {
 			l.section(value, k, element, at)
 		} else {
 			l.element(value, k, element, at)
@@ -165,11 +130,11 @@ func (l *loader) list(n ast.Node, k *key, v reflect.Value, path string) {
 }
 
 // element reads a plain text in a list. Where objects could stand it is the object's name.
-func (l *loader) element(n ast.Node, k *key, element reflect.Value, path string) {
+func (l *loader) element(n *yaml.Node, k *key, element reflect.Value, path string) {
 	if k.kind == kindObjects {
 		l.cfg.sources[join(path, k.fields[0].name)] = l.place(n)
 	}
-	text, err := (&key{kind: kindText, format: k.format}).scalar(n)
+	text, err := (&key{kind: kindText}).scalar(n)
 	if err == nil {
 		err = k.setElement(element, text)
 	}
@@ -181,56 +146,59 @@ func (l *loader) element(n ast.Node, k *key, element reflect.Value, path string)
 // pair is one key of a mapping with its value.
 type pair struct {
 	name, place string
-	value       ast.Node
+	value       *yaml.Node
 }
 
 // pairs lists the keys of a mapping, those of merged mappings last. null is an empty mapping.
-func (l *loader) pairs(n ast.Node, k *key, path string) []pair {
-	return l.merged(n, k, path, 0)
+func (l *loader) pairs(n *yaml.Node, path string) []pair {
+	return l.merged(n, path, map[*yaml.Node]bool{}, 0)
 }
 
-func (l *loader) merged(n ast.Node, k *key, path string, depth int) []pair {
+// maxMerges bounds the chain of mappings that merge one another.
+const maxMerges = 16
+
+// merged lists the keys of a mapping that may be merged into another. Those that were met are in open: true while their own
+// keys are listed, false after that, when they add nothing.
+func (l *loader) merged(n *yaml.Node, path string, open map[*yaml.Node]bool, depth int) []pair {
 	n = l.deref(n)
-	if n == nil || n.Type() == ast.NullType {
+	if n == nil || isNull(n) {
 		return nil
 	}
-	if depth > maxAliases {
-		l.problem(l.place(n), path, "merge keys are nested too deeply")
-		return nil
-	}
-	values, ok := mapping(n)
-	if !ok {
+	if n.Kind != yaml.MappingNode {
 		l.problem(l.place(n), path, "a section with keys is needed here, not %s", nodeName(n))
 		return nil
 	}
+	switch within, met := open[n]; {
+	case within, depth > maxMerges:
+		l.problem(l.place(n), path, "merge keys are nested too deeply")
+		return nil
+	case met:
+		return nil
+	}
+	open[n] = true
+	defer func() { open[n] = false }()
 	var own, others []pair
 	seen := map[string]string{}
-	for _, mv := range values {
-		if mv.Key.IsMergeKey() {
-			sources := []ast.Node{mv.Value}
-			if seq, ok := l.deref(mv.Value).(*ast.SequenceNode); ok {
-				sources = seq.Values
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		name, value := n.Content[i], n.Content[i+1]
+		place := l.place(name)
+		switch {
+		case isMergeKey(name):
+			for _, s := range l.mergeSources(value) {
+				others = append(others, l.merged(s, path, open, depth+1)...)
 			}
-			for _, s := range sources {
-				others = append(others, l.merged(s, k, path, depth+1)...)
-			}
-			continue
+		case name.Kind != yaml.ScalarNode || isNull(name):
+			l.problem(place, path, "a name is needed as a key, not %s", nodeName(name))
+		case l.deref(name) == nil: // has a tag
+		case seen[name.Value] != "":
+			l.problem(place, join(path, name.Value), "the key stands here twice, first at %s; remove one", seen[name.Value])
+		default:
+			seen[name.Value] = place
+			own = append(own, pair{name.Value, place, value})
 		}
-		name, ok := keyName(mv.Key)
-		place := l.place(mv.Key)
-		if !ok {
-			l.problem(place, path, "a name is needed as a key, not %s", nodeName(mv.Key))
-			continue
-		}
-		if first, twice := seen[name]; twice {
-			l.problem(place, join(path, name), "the key stands here twice, first at %s; remove one", first)
-			continue
-		}
-		seen[name] = place
-		own = append(own, pair{name, place, mv.Value})
 	}
 	for _, p := range others {
-		if _, ok := seen[p.name]; !ok {
+		if seen[p.name] == "" {
 			seen[p.name] = p.place
 			own = append(own, p)
 		}
@@ -238,38 +206,40 @@ func (l *loader) merged(n ast.Node, k *key, path string, depth int) []pair {
 	return own
 }
 
-// deref follows anchors and aliases to the node that holds the value. It is nil, with a problem, where that is impossible.
-func (l *loader) deref(n ast.Node) ast.Node {
-	for range maxAliases {
-		switch x := n.(type) {
-		case *ast.AnchorNode:
-			n = x.Value
-		case *ast.AliasNode:
-			name := x.Value.GetToken().Value
-			target, ok := l.anchors[name]
-			if !ok {
-				l.problem(l.place(x), "", "there is no anchor %s in this file", quote(name))
-				return nil
-			}
-			n = target
-		case *ast.TagNode:
-			l.problem(l.place(x), "", "YAML tags are not supported; remove %s", quote(x.GetToken().Value))
-			return nil
-		case nil:
-			return nil
-		default:
-			return n
-		}
+// mergeSources lists what a merge key merges: one mapping, or each of a list.
+func (l *loader) mergeSources(value *yaml.Node) []*yaml.Node {
+	switch list := l.deref(value); {
+	case list == nil:
+		return nil
+	case list.Kind == yaml.SequenceNode:
+		return list.Content
+	default:
+		return []*yaml.Node{list}
 	}
-	l.problem(l.place(n), "", "the alias stands for itself")
-	return nil
+}
+
+// deref follows an alias to the node that it stands for. It is nil, with a problem, where the node has a tag.
+func (l *loader) deref(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Style&yaml.TaggedStyle != 0 {
+		l.problem(l.at(mark{n.Line, n.Column}), "", "YAML tags are not supported; remove %s", quote(n.Tag))
+		return nil
+	}
+	return n
 }
 
 // place says where a node stands.
-func (l *loader) place(n ast.Node) string {
-	if n == nil || start(n).GetToken() == nil || start(n).GetToken().Position == nil {
+func (l *loader) place(n *yaml.Node) string {
+	n = start(n)
+	return l.at(mark{n.Line, n.Column})
+}
+
+// at writes a place in the file.
+func (l *loader) at(m mark) string {
+	if m == (mark{}) {
 		return l.path
 	}
-	at := start(n).GetToken().Position
-	return fmt.Sprintf("%s:%d:%d", l.path, at.Line, at.Column)
+	return fmt.Sprintf("%s:%d:%d", l.path, m.line, m.column)
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -23,7 +24,7 @@ func TestProblemsOfTheFile(t *testing.T) {
 		}},
 		{"wrong types", `kafka:
   brokers: a:1
-  client_id: 5
+  client_id: ~
   group_id: true
   topics: {a: b}
   tls: yes
@@ -40,7 +41,7 @@ retry: exponential
 breaker: {failure_ratio: half}
 `, []string{
 			"c.yaml:2:12: kafka.brokers: a list is needed here, not a text: write [a, b]",
-			"c.yaml:3:14: kafka.client_id: a text is needed here, not a number: put it in quotes, \"5\"",
+			"c.yaml:3:14: kafka.client_id: the key has no value; if the text is meant put it in quotes, \"~\", else remove the key",
 			"c.yaml:4:13: kafka.group_id: a text is needed here, not a boolean: put it in quotes, \"true\"",
 			"c.yaml:5:11: kafka.topics: a list is needed here, not a section: write [a, b]",
 			"c.yaml:6:8: kafka.tls: a section with keys is needed here, not a text",
@@ -118,14 +119,33 @@ top: {accounts: {a: {app_key: "", session_file: /s}}}
 			"c.yaml:1:20: top.sign_method: the value is empty; give one of hmac-sha256, hmac, md5 or remove the key",
 			"c.yaml:2:25: types.a.superseded: the value is empty; give one of skip, send or remove the key",
 		}},
-		{"no YAML", "kafka:\n  brokers: [a\nlog: }", []string{"c.yaml:3:1: not YAML: ..."}},
 		{"no mapping", "- a\n- b\n", []string{"c.yaml:1:1: a section with keys is needed here, not a list"}},
 		{"two documents", "log: {}\n---\nlog: {}\n", []string{"c.yaml:3:1: not YAML: more than one document"}},
 		{"not UTF-8", "log:\n  level: \xff\n", []string{"c.yaml:2: the file is not UTF-8"}},
-		{"unknown alias", "top: {timeout: *t}\n", []string{`c.yaml:1:16: there is no anchor "t" in this file`}},
+		{"unknown alias", "top: {timeout: *t}\n", []string{`c.yaml:1:16: there is no anchor "t" in this file before this alias`}},
+		{"alias before its anchor", "kafka: {client_id: *a}\nlog: {level: &a info}\n", []string{`c.yaml:1:20: there is no anchor "a" in this file before this alias`}},
 		{"merge of itself", "top: &a\n  <<: *a\n", []string{"c.yaml:2:3: top: merge keys are nested too deeply"}},
+		{"merge of itself, often", "top: &a {<<: [*a, *a, *a, *a, *a, *a, *a, *a], dry_run: maybe}\n", append(
+			slices.Repeat([]string{"c.yaml:1:6: top: merge keys are nested too deeply"}, 8),
+			`c.yaml:1:57: top.dry_run: a true or false is needed here, not the text "maybe"`)},
+		{"merge of a text", "top: {<<: x}\n", []string{"c.yaml:1:11: top: a section with keys is needed here, not a text"}},
+		{"alias within its node", "kafka: {topics: &a [*a]}\nmethods: &m {a: *m}\n", []string{
+			"c.yaml:1:17: kafka.topics[0]: a text is needed here, not a list",
+			"c.yaml:2:14: methods.a.a: unknown key",
+		}},
+		{"names that are none", "kafka: {~: x, [a]: x, !!str b: x, &c c: x}\n*c : x\n", []string{
+			"c.yaml:1:9: kafka: a name is needed as a key, not nothing",
+			"c.yaml:1:15: kafka: a name is needed as a key, not a list",
+			`c.yaml:1:23: YAML tags are not supported; remove "!!str"`,
+			"c.yaml:1:35: kafka.c: unknown key",
+			"c.yaml:2:1: a name is needed as a key, not an alias",
+		}},
 		{"anchor twice", "log: {level: &a info, format: &a json}\n", []string{`c.yaml:1:31: the anchor "a" is defined twice`}},
-		{"tag", "log: {level: !!str info}\n", []string{`c.yaml:1:14: YAML tags are not supported; remove "!!str"`}},
+		{"tags", "log: {level: !!str info, format: !x json}\nkafka: !!map\n  a: 1\n", []string{
+			`c.yaml:1:14: YAML tags are not supported; remove "!!str"`,
+			`c.yaml:1:34: YAML tags are not supported; remove "!x"`,
+			`c.yaml:2:8: YAML tags are not supported; remove "!!map"`,
+		}},
 		{"names of entries", "methods: {'': {}, \"a\\nb\": {}}\n", []string{
 			"c.yaml:1:11: methods: a name in this map cannot be used: the value is empty...",
 			"c.yaml:1:19: methods: a name in this map cannot be used: the value holds a control...",
@@ -165,7 +185,7 @@ kafka:
 }
 
 func TestEmptyFilesAreTheDefaults(t *testing.T) {
-	for _, text := range []string{"", "\n", "# nothing\n", "---\n", "kafka:\ntop:\n", "{}", "null"} {
+	for _, text := range []string{"", "\n", "# nothing\n", "---\n", "kafka:\ntop:\n", "{}", "null", "--- # nothing\n...\n", "---\n---\n{}\n---\n", "%YAML 1.2\n---\n"} {
 		if got := problemsOf(t, text, Options{}); got != nil {
 			t.Errorf("%q: %v", text, got)
 		}
