@@ -10,6 +10,7 @@ import (
 	"github.com/toprelay/worker/internal/app"
 	"github.com/toprelay/worker/internal/broker"
 	"github.com/toprelay/worker/internal/config"
+	"github.com/toprelay/worker/internal/consumer"
 	"github.com/toprelay/worker/internal/secret"
 )
 
@@ -51,12 +52,16 @@ func connectKafka(cfg *config.Config) (*broker.Client, error) {
 	return client, withCode(exitConfig, err)
 }
 
-// kafkaError gives an error of a call to Kafka its exit code, and says which brokers were asked where none answered.
+// kafkaError gives an error of a call to Kafka its exit code, and says which brokers were asked where none could be.
 func kafkaError(cfg *config.Config, err error) error {
 	var coded *exitError
-	if err == nil || errors.As(err, &coded) || !broker.IsUnreachable(err) {
+	var access *broker.AccessError
+	if err == nil || errors.As(err, &coded) || !errors.As(err, &access) {
 		return err
 	}
-	return withCode(exitUnreachable, fmt.Errorf("no answer from Kafka at %s: %w; check kafka.brokers or --brokers",
-		strings.Join(cfg.Kafka.Brokers, ", "), err))
+	what := "no answer from Kafka"
+	if errors.Is(err, consumer.ErrRefused) {
+		what = "no connection to Kafka"
+	}
+	return withCode(exitUnreachable, fmt.Errorf("%s at %s: %w", what, strings.Join(cfg.Kafka.Brokers, ", "), err))
 }

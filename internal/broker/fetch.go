@@ -36,7 +36,7 @@ func (c *Client) Fetch(ctx context.Context, tp consumer.TopicPartition, offset i
 	case errors.Is(err, kafka.OffsetOutOfRange):
 		return consumer.Batch{}, c.rangeError(ctx, tp, offset)
 	default:
-		return consumer.Batch{}, fmt.Errorf("fetch %s/%d from offset %d: %w", tp.Topic, tp.Partition, offset, err)
+		return consumer.Batch{}, fmt.Errorf("fetch %s/%d from offset %d: %w", tp.Topic, tp.Partition, offset, c.explain(err))
 	}
 }
 

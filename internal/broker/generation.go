@@ -198,7 +198,7 @@ func (g *generation) Commit(ctx context.Context, offsets map[consumer.TopicParti
 }
 
 func (g *generation) commitError(err error) error {
-	return fmt.Errorf("commit of group %s in generation %d: %w", g.gen.GroupID, g.gen.ID, err)
+	return fmt.Errorf("commit of group %s in generation %d: %w", g.gen.GroupID, g.gen.ID, g.s.c.explain(err))
 }
 
 // fenced says whether err means that the member is out of its generation: 22 from a generation before, 25 from a member

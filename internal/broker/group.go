@@ -50,7 +50,7 @@ func (c *Client) Group(ctx context.Context, group string) (Group, error) {
 		return Group{State: "Dead"}, nil
 	}
 	if err != nil {
-		return Group{}, fmt.Errorf("members of group %s: %w", group, err)
+		return Group{}, fmt.Errorf("members of group %s: %w", group, c.explain(err))
 	}
 	g := Group{State: found.GroupState}
 	for _, m := range found.Members {

@@ -38,7 +38,7 @@ func (c *Client) Spans(ctx context.Context, partitions ...consumer.TopicPartitio
 			}
 		}
 		if err != nil {
-			return nil, fmt.Errorf("offsets of %s/%d: %w", tp.Topic, tp.Partition, err)
+			return nil, fmt.Errorf("offsets of %s/%d: %w", tp.Topic, tp.Partition, c.explain(err))
 		}
 	}
 	return spans, nil
@@ -55,7 +55,7 @@ func (c *Client) GroupOffsets(ctx context.Context, group string) (map[consumer.T
 		return map[consumer.TopicPartition]int64{}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("committed offsets of group %s: %w", group, err)
+		return nil, fmt.Errorf("committed offsets of group %s: %w", group, c.explain(err))
 	}
 	offsets := map[consumer.TopicPartition]int64{}
 	for topic, partitions := range r.Topics {

@@ -62,6 +62,7 @@ func (w *Writer) sendApart(ctx context.Context, refused []place, r *writeResult)
 
 // writeResult collects the errors of one WriteAll.
 type writeResult struct {
+	c    *Client
 	out  []Outgoing
 	errs []error
 }
@@ -70,6 +71,7 @@ func (r *writeResult) fail(i int, err error) {
 	if r.errs == nil {
 		r.errs = make([]error, len(r.out))
 	}
+	err = r.c.explain(err)
 	o := &r.out[i]
 	if o.Partition == ByKey {
 		r.errs[i] = fmt.Errorf("write to %s: %w", o.Topic, err)

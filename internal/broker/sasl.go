@@ -18,6 +18,9 @@ type SASL struct {
 	Password  func() string // asked at each new connection, so that a changed password is used from then on
 }
 
+// errUnfitPassword is an error of the configuration that shows only at a login.
+var errUnfitPassword = errors.New("the SASL user name or password holds characters that SCRAM does not allow")
+
 // mechanism asks for the password at each authentication; kafka-go's own mechanisms keep the first one.
 type mechanism struct {
 	name  string
@@ -50,7 +53,7 @@ func scramMechanism(s *SASL, algorithm scram.Algorithm) *mechanism {
 		m, err := scram.Mechanism(algorithm, s.Username, s.Password())
 		if err != nil {
 			// The error of the string preparation could quote a part of the password.
-			return nil, nil, errors.New("kafka: the SASL user name or password holds characters that SCRAM does not allow")
+			return nil, nil, errUnfitPassword
 		}
 		return m.Start(ctx)
 	}}

@@ -172,7 +172,7 @@ func (s *Source) next(ctx context.Context) (*generation, error) {
 			continue // another rebalance began before this one was over; the broker makes the next join wait
 		}
 		if err != nil {
-			return nil, fmt.Errorf("join: %w", err)
+			return nil, fmt.Errorf("join: %w", s.c.explain(err))
 		}
 		g := newGeneration(s, gen)
 		s.current = g

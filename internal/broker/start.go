@@ -40,7 +40,7 @@ func (s *Source) fixStart(ctx context.Context) error {
 	}
 	r, err := s.c.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{GroupID: s.cfg.Group, GenerationID: -1, Topics: request})
 	if err != nil {
-		return fmt.Errorf("commit the start at the latest offsets: %w", err)
+		return fmt.Errorf("commit the start at the latest offsets: %w", s.c.explain(err))
 	}
 	for topic, partitions := range r.Topics {
 		for _, p := range partitions {

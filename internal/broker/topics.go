@@ -24,7 +24,7 @@ func (c *Client) Topics(ctx context.Context, names ...string) (map[string]Topic,
 	defer t.CloseIdleConnections()
 	r, err := c.newClient(t).Metadata(ctx, &kafka.MetadataRequest{Topics: names})
 	if err != nil {
-		return nil, fmt.Errorf("topics: %w", err)
+		return nil, fmt.Errorf("topics: %w", c.explain(err))
 	}
 	topics := make(map[string]Topic, len(names))
 	for _, t := range r.Topics {
@@ -49,7 +49,7 @@ func (c *Client) Topics(ctx context.Context, names ...string) (map[string]Topic,
 func (c *Client) Brokers(ctx context.Context) (int, error) {
 	r, err := c.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{}})
 	if err != nil {
-		return 0, fmt.Errorf("brokers: %w", err)
+		return 0, fmt.Errorf("brokers: %w", c.explain(err))
 	}
 	return len(r.Brokers), nil
 }
@@ -99,7 +99,7 @@ func (c *Client) Settings(ctx context.Context, topics ...string) (map[string]Set
 	}
 	r, err := c.client.DescribeConfigs(ctx, req)
 	if err != nil {
-		return nil, fmt.Errorf("settings of topics: %w", err)
+		return nil, fmt.Errorf("settings of topics: %w", c.explain(err))
 	}
 	settings := make(map[string]Settings, len(topics))
 	for _, res := range r.Resources {
@@ -169,7 +169,7 @@ func (c *Client) CreateTopic(ctx context.Context, t NewTopic) error {
 	case errors.Is(err, kafka.InvalidReplicationFactor):
 		return fmt.Errorf("create topic %s: %w", t.Name, ErrReplicas)
 	case err != nil:
-		return fmt.Errorf("create topic %s: %w", t.Name, err)
+		return fmt.Errorf("create topic %s: %w", t.Name, c.explain(err))
 	}
 	return nil
 }

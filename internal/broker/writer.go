@@ -99,7 +99,7 @@ func (w *Writer) Write(ctx context.Context, topic string, partition int, rec eve
 // WriteAll writes records, those of a partition in their order, and returns when all in-sync replicas have them. The
 // errors stand at the places of their records; nil means that all went well.
 func (w *Writer) WriteAll(ctx context.Context, out []Outgoing) []error {
-	r := writeResult{out: out}
+	r := writeResult{c: w.c, out: out}
 	messages := make([]kafka.Message, 0, len(out))
 	places := make([]int, 0, len(out)) // of the messages in out
 	counts := partitionCounts{}
@@ -124,7 +124,7 @@ func (w *Writer) WriteAll(ctx context.Context, out []Outgoing) []error {
 func (w *Writer) Partitions(ctx context.Context, topic string) (int, error) {
 	n, err := w.partitions(ctx, topic)
 	if err != nil {
-		return 0, fmt.Errorf("partitions of %s: %w", topic, err)
+		return 0, fmt.Errorf("partitions of %s: %w", topic, w.c.explain(err))
 	}
 	return n, nil
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/toprelay/worker/internal/network"
 )
 
 const (
@@ -49,7 +51,7 @@ func (r *run) judgeGateway(ctx context.Context, key, address string) {
 	a := r.ask(ctx, origin)
 	switch {
 	case a.err != nil:
-		r.fail(Unreachable, origin+": "+explain(a.err, r.Timeout), gatewayAdvice(a.err, key))
+		r.fail(Unreachable, origin+": "+network.Explain(a.err, r.Timeout), gatewayAdvice(a.err, key))
 	case a.status >= http.StatusInternalServerError:
 		r.warn(fmt.Sprintf("%s answers with HTTP %d", origin, a.status), "wait, or correct "+key)
 	default:
@@ -149,14 +151,14 @@ func withoutURL(err error) error {
 }
 
 func gatewayAdvice(err error, key string) string {
-	switch diagnose(err) {
-	case untrusted:
+	switch network.Diagnose(err) {
+	case network.Untrusted:
 		return "install the system's authorities (ca-certificates), or let the proxy's authority be trusted"
-	case outOfDate:
+	case network.OutOfDate:
 		return "set this machine's clock"
-	case noTLS:
+	case network.NoTLS:
 		return "correct " + key
-	case silent, noRoute:
+	case network.Silent, network.NoRoute:
 		return "open the firewall for it, set HTTPS_PROXY, or correct " + key
 	default:
 		return "correct " + key + ", or the way to it (DNS, firewall, HTTPS_PROXY)"

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/toprelay/worker/internal/broker"
+	"github.com/toprelay/worker/internal/network"
 )
 
 // cluster is what came of asking Kafka.
@@ -64,7 +65,7 @@ func (r *run) askKafka(ctx context.Context) *cluster {
 		if t == nil {
 			continue
 		}
-		f := Finding{Status: Failed, Cause: Unreachable, Message: r.Config.Kafka.Brokers[i] + ": " + explain(t, r.Timeout), Advice: r.kafkaAdvice(t)}
+		f := Finding{Status: Failed, Cause: Unreachable, Message: r.Config.Kafka.Brokers[i] + ": " + network.Explain(t, r.Timeout), Advice: r.kafkaAdvice(t)}
 		if up > 0 { // the others will do
 			f.Status, f.Cause = Warning, ""
 		}
@@ -118,63 +119,28 @@ type refusal interface {
 	Title() string
 }
 
-// loginRefused says whether Kafka refused the login: by its name for the error, all of which begin with SASL or end in it.
-func loginRefused(err error) bool {
-	var no refusal
-	return errors.As(err, &no) && strings.Contains(no.Title(), "SASL")
-}
-
+// kafkaRefusal says what is wrong with a cluster that was reached.
 func (r *run) kafkaRefusal(err error) string {
 	var no refusal
-	switch {
-	case loginRefused(err):
-		errors.As(err, &no)
-		return "the login is refused: " + no.Title()
-	case errors.As(err, &no):
+	access := r.cluster.client.Access(err)
+	switch refuses := errors.As(err, &no); {
+	case refuses && access != nil:
+		return access.Message
+	case refuses:
 		return "Kafka refuses: " + no.Title()
-	case r.Config.Kafka.SASL != nil && diagnose(err) == closed:
+	case r.Config.Kafka.SASL != nil && network.Diagnose(err) == network.Closed:
 		return "the connection was closed during the login"
 	default:
-		return explain(err, r.Timeout)
+		return network.Explain(err, r.Timeout)
 	}
 }
 
 // kafkaAdvice says what to do about an error of a connection to Kafka.
 func (r *run) kafkaAdvice(err error) string {
-	k := r.Config.Kafka
-	if loginRefused(err) {
-		if k.SASL == nil {
-			return "give a login in kafka.sasl"
-		}
-		return "correct mechanism, username and password file of kafka.sasl"
+	if access := r.cluster.client.Access(err); access != nil {
+		return access.Advice
 	}
-	switch diagnose(err) {
-	case unknownName, refused, noRoute:
-		return "start Kafka there, or correct kafka.brokers"
-	case untrusted:
-		return "give the authority's certificate in kafka.tls.ca_file"
-	case wrongName:
-		return "use in kafka.brokers a name that the certificate has"
-	case outOfDate:
-		return "renew the broker's certificate, or set this machine's clock"
-	case noTLS:
-		return "use the broker's TLS port, or remove kafka.tls"
-	case refusedTLS:
-		return "correct cert_file and key_file of kafka.tls"
-	case silent, closed:
-		switch {
-		case k.TLS == nil && k.SASL == nil:
-			return "look for a firewall; or the port wants kafka.tls or kafka.sasl"
-		case k.TLS == nil:
-			return "look for a firewall and at the login; or the port wants kafka.tls"
-		case k.SASL == nil:
-			return "look for a firewall; or the port speaks no TLS, or wants kafka.sasl"
-		default:
-			return "look for a firewall and at the login; or the port speaks no TLS"
-		}
-	default:
-		return "look at the broker's log"
-	}
+	return "look at the broker's log"
 }
 
 // protection says how the connections are protected.
@@ -200,14 +166,9 @@ func (r *run) beyond(err error, advice string) (message, what string) {
 		return r.kafkaRefusal(err), advice
 	}
 	where := ""
-	var op *net.OpError
-	var dns *net.DNSError
-	switch {
-	case errors.As(err, &dns):
-		where = " (" + dns.Name + ")"
-	case errors.As(err, &op) && op.Addr != nil:
-		where = " (" + op.Addr.String() + ")"
+	if access := r.cluster.client.Access(err); access != nil && access.Address != "" {
+		where = " (" + access.Address + ")"
 	}
-	return "a broker that the cluster names cannot be reached" + where + ": " + explain(err, r.Timeout),
+	return "a broker that the cluster names cannot be reached" + where + ": " + network.Explain(err, r.Timeout),
 		"correct advertised.listeners of the brokers: each must be an address that this machine can reach"
 }

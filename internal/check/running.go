@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/toprelay/worker/internal/config"
+	"github.com/toprelay/worker/internal/network"
 )
 
 // maxReadiness bounds the reply of /readyz, in bytes.
@@ -67,12 +68,12 @@ func Running(ctx context.Context, base string, timeout time.Duration) (Readiness
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Do(request)
 	if err != nil {
-		return Readiness{}, fmt.Errorf("%w at %s: %s", ErrNoAnswer, base, explain(withoutURL(err), timeout))
+		return Readiness{}, fmt.Errorf("%w at %s: %s", ErrNoAnswer, base, network.Explain(withoutURL(err), timeout))
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxReadiness))
 	if err != nil {
-		return Readiness{}, fmt.Errorf("%w at %s: %s", ErrNoAnswer, base, explain(err, timeout))
+		return Readiness{}, fmt.Errorf("%w at %s: %s", ErrNoAnswer, base, network.Explain(err, timeout))
 	}
 	var said Readiness
 	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusServiceUnavailable || json.Unmarshal(text, &said) != nil {

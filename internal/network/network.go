@@ -1,4 +1,5 @@
-package check
+// Package network says in words what keeps two programs from talking.
+package network
 
 import (
 	"context"
@@ -13,25 +14,26 @@ import (
 	"time"
 )
 
-// trouble is what keeps two programs from talking.
-type trouble int
+// Trouble is what keeps two programs from talking.
+type Trouble int
 
+// The troubles.
 const (
-	otherTrouble trouble = iota
-	unknownName          // the host name cannot be resolved
-	refused              // the host is there, and nothing listens
-	noRoute              // the host cannot be reached
-	silent               // no answer in time
-	closed               // the other side hung up
-	untrusted            // TLS: signed by nobody that is trusted
-	wrongName            // TLS: the certificate is for other names
-	outOfDate            // TLS: not valid yet, or no more
-	noTLS                // TLS: the other side speaks something else
-	refusedTLS           // TLS: the other side refused the handshake
+	Other       Trouble = iota
+	UnknownName         // the host name cannot be resolved
+	Refused             // the host is there, and nothing listens
+	NoRoute             // the host cannot be reached
+	Silent              // no answer in time
+	Closed              // the other side hung up
+	Untrusted           // TLS: signed by nobody that is trusted
+	WrongName           // TLS: the certificate is for other names
+	OutOfDate           // TLS: not valid yet, or no more
+	NoTLS               // TLS: the other side speaks something else
+	RefusedTLS          // TLS: the other side refused the handshake
 )
 
-// diagnose tells which trouble an error is. All of them are known by their types; texts are not looked at.
-func diagnose(err error) trouble {
+// Diagnose tells which trouble an error is. All of them are known by their types; texts are not looked at.
+func Diagnose(err error) Trouble {
 	var (
 		dns       *net.DNSError
 		op        *net.OpError
@@ -44,55 +46,58 @@ func diagnose(err error) trouble {
 	)
 	switch {
 	case errors.As(err, &authority):
-		return untrusted
+		return Untrusted
 	case errors.As(err, &name):
-		return wrongName
+		return WrongName
 	case errors.As(err, &invalid):
 		if invalid.Reason == x509.Expired {
-			return outOfDate
+			return OutOfDate
 		}
-		return untrusted
+		return Untrusted
 	case errors.As(err, &header):
-		return noTLS
+		return NoTLS
 	case errors.As(err, &alert), errors.As(err, &op) && op.Op == "remote error":
-		return refusedTLS
+		return RefusedTLS
 	case errors.As(err, &dns) && !dns.IsTimeout:
-		return unknownName
+		return UnknownName
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return refused
+		return Refused
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return noRoute
+		return NoRoute
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return silent
+		return Silent
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return closed
+		return Closed
 	default:
-		return otherTrouble
+		return Other
 	}
 }
 
-// explain says what the trouble with err is, in words. patience is how long was waited.
-func explain(err error, patience time.Duration) string {
-	switch diagnose(err) {
-	case unknownName:
+// Explain says what the trouble with err is, in words. patience is how long was waited; 0: that is not known.
+func Explain(err error, patience time.Duration) string {
+	switch Diagnose(err) {
+	case UnknownName:
 		return "the host name cannot be resolved"
-	case refused:
+	case Refused:
 		return "connection refused: nothing listens there"
-	case noRoute:
+	case NoRoute:
 		return "no way to that host"
-	case silent:
+	case Silent:
+		if patience == 0 {
+			return "no answer in time"
+		}
 		return fmt.Sprintf("no answer within %s", patience)
-	case closed:
+	case Closed:
 		return "the connection was closed without an answer"
-	case untrusted:
+	case Untrusted:
 		return "TLS: the certificate is signed by no authority that is trusted"
-	case wrongName:
+	case WrongName:
 		return "TLS: the certificate is for other host names"
-	case outOfDate:
+	case OutOfDate:
 		return "TLS: the certificate has expired, or is not valid yet"
-	case noTLS:
+	case NoTLS:
 		return "TLS: no TLS is spoken there"
-	case refusedTLS:
+	case RefusedTLS:
 		return "TLS: the other side refused the handshake"
 	default:
 		return err.Error()
