@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/toprelay/worker/internal/broker"
 	"github.com/toprelay/worker/internal/config"
 	"github.com/toprelay/worker/internal/consumer"
 	"github.com/toprelay/worker/internal/retry"
@@ -72,4 +73,14 @@ func workerOptions(c *config.Config) consumer.Options {
 		o.UnknownFields[name] = schemas.UnknownFields(c.Type(name).UnknownFields)
 	}
 	return o
+}
+
+// groupConfig is the consumer group's part of the configuration.
+func (a *App) groupConfig() broker.SourceConfig {
+	k := a.config.Kafka
+	return broker.SourceConfig{
+		Group: k.GroupID, Topics: a.topics(), StartOffset: k.StartOffset, SessionTimeout: k.SessionTimeout,
+		HeartbeatInterval: k.HeartbeatInterval, RebalanceTimeout: k.RebalanceTimeout, Log: a.log,
+		OneHost: a.config.Dedup.Store == "sqlite",
+	}
 }

@@ -46,6 +46,10 @@ func (s *status) group() error {
 		return errors.New("draining: the worker stops")
 	default:
 		if err := w.JoinError(); err != nil {
+			if errors.Is(err, consumer.ErrAway) || errors.Is(err, consumer.ErrRefused) {
+				what, why := kafkaTrouble(err)
+				return errors.New(what + ": " + why)
+			}
 			return fmt.Errorf("no assignment from the consumer group: %w", err)
 		}
 		return errors.New("no assignment from the consumer group yet")

@@ -72,6 +72,9 @@ func (r *run) topicRows() []*topicRow {
 	for _, t := range k.Topics {
 		rows = append(rows, &topicRow{name: t.Name, use: forEvents})
 	}
+	if r.Config.Top.DryRun { // writes none
+		return rows
+	}
 	rows = append(rows, &topicRow{name: k.DeadLetterTopic, use: forLetters}, &topicRow{name: k.ActionsTopic, use: forActions})
 	if k.ResultsTopic != "" {
 		rows = append(rows, &topicRow{name: k.ResultsTopic, use: forResults})

@@ -28,6 +28,9 @@ func TestTopics(t *testing.T) {
 	want(t, look(t, p.load("kafka.brokers="+addr, "kafka.results_topic=top.results", "kafka.topics=top.work-orders,wms.orders"), Topics),
 		"failed/unreachable topics missing: wms.orders, top.results … worker topics create",
 		"ok topics top.work-orders", "ok topics top.dead-letters", "ok topics top.dead-letters.actions")
+	// A dry run writes none.
+	want(t, look(t, p.load("kafka.brokers="+addr, "kafka.topics=top.work-orders,wms.orders", "kafka.results_topic=top.results", "top.dry_run=true"), Topics),
+		"failed/unreachable topics missing: wms.orders;", "ok topics top.work-orders")
 	// The ledger must know an id for as long as its event can come again: Kafka's default is 7 days.
 	want(t, look(t, p.load("kafka.brokers="+addr, "kafka.topics=top.work-orders", "dedup.retention=24h"), Topics),
 		"warning topics top.work-orders keeps events for 168h0m0s and the ledger remembers them for 24h0m0s … dedup.retention",

@@ -143,6 +143,7 @@ func setUp(ctx context.Context, at addresses) (s *stage, err error) {
 		topics[t.Name] = embedded.Topic{Partitions: partitions}
 	}
 	topics[defaults.DeadLetterTopic] = embedded.Topic{Partitions: partitions, Config: map[string]string{"retention.ms": "-1"}}
+	topics[defaults.ActionsTopic] = embedded.Topic{Partitions: 1, Config: map[string]string{"retention.ms": "-1"}}
 	topics[resultsTopic] = embedded.Topic{Partitions: partitions}
 	if s.kafka, err = orFree(at.kafka, func(addr string) (*embedded.Broker, error) {
 		return embedded.Start(embedded.Options{Listen: addr, Topics: topics})

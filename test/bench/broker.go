@@ -30,7 +30,7 @@ func fill(ctx context.Context, addr, name string, n int, id func(i int) (number,
 		return err
 	}
 	defer client.Close()
-	for _, topic := range []string{name, name + ".dead"} {
+	for _, topic := range []string{name, name + ".dead", name + ".actions"} {
 		if err := client.CreateTopic(ctx, broker.NewTopic{Topic: broker.Topic{Name: topic, Partitions: partitions, Replicas: 1}}); err != nil {
 			return err
 		}

@@ -235,7 +235,7 @@ func (b *bench) configure(name string, flight int) (string, error) {
 	}
 	path := filepath.Join(dir, "toprelay.yaml")
 	return path, os.WriteFile(path, fmt.Appendf(nil, `
-kafka: {brokers: [%q], group_id: %s, topics: [%s], dead_letter_topic: %s.dead}
+kafka: {brokers: [%q], group_id: %s, topics: [%s], dead_letter_topic: %s.dead, actions_topic: %s.actions}
 top:
   gateway: %s/router/rest
   accounts: {default: {app_key: %q, app_secret_file: ../secret, session_file: ../session}}
@@ -244,7 +244,7 @@ qimen: {outbound: {gateway: %s/router/qm, target_app_key: "87654321"}}
 consumer: {concurrency: %d}
 dedup: {path: ledger.db}
 ops: {listen: 127.0.0.1:0}
-`, b.broker, name, name, name, b.stub.gateway, benchAppKey, b.stub.gateway, flight), 0o600)
+`, b.broker, name, name, name, name, b.stub.gateway, benchAppKey, b.stub.gateway, flight), 0o600)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -173,7 +173,7 @@ func TestLettersKeepEveryByte(t *testing.T) {
 func TestOversized(t *testing.T) {
 	t.Parallel()
 	r := newRelay(t, setup{partitions: 1, noTopics: true})
-	for _, topic := range []string{r.status(), r.work(), r.dead()} {
+	for _, topic := range []string{r.status(), r.work(), r.dead(), r.actions()} {
 		size := int64(0)
 		if topic == r.status() {
 			size = 4 << 20

@@ -63,6 +63,7 @@ func TestDeadLetterTopicTooSmall(t *testing.T) {
 	r.create(r.status(), broker.Settings{})
 	r.create(r.work(), broker.Settings{})
 	r.create(r.dead(), broker.Settings{MaxMessageBytes: 3000})
+	r.create(r.actions(), broker.Settings{})
 	long := logistics.event(1).and(map[string]any{"nonsense": strings.Repeat("x", 8000)})
 	r.start()
 	r.publish(long)

@@ -53,7 +53,7 @@ func TestKafkaAwayAtStart(t *testing.T) {
 		t.Errorf("/livez answers %d", status)
 	}
 	r.awaitLog("Kafka does not answer", 1)
-	kafka.start(r.status(), r.work(), r.dead())
+	kafka.start(r.status(), r.work(), r.dead(), r.actions())
 	r.awaitReady()
 	r.awaitLog(`"msg":"ready"`, 1)
 	if n := strings.Count(r.log.String(), "Kafka does not answer"); n != 1 {
@@ -85,7 +85,7 @@ func TestKafkaAwayLater(t *testing.T) {
 	t.Parallel()
 	kafka := newOwnBroker(t)
 	r := newRelay(t, setup{broker: kafka.door.addr, noTopics: true})
-	kafka.start(r.status(), r.work(), r.dead())
+	kafka.start(r.status(), r.work(), r.dead(), r.actions())
 	r.configure("kafka.session_timeout=3s", "kafka.heartbeat_interval=500ms")
 	r.start()
 	for _, k := range kinds {
@@ -98,6 +98,7 @@ func TestKafkaAwayLater(t *testing.T) {
 	if status, _ := r.get("/livez"); status != 200 {
 		t.Errorf("/livez answers %d", status)
 	}
+	r.awaitLog("Kafka does not answer; waiting for it", 1)
 	marked := len(r.log.String())
 	kafka.start()
 	r.connect()
@@ -107,7 +108,13 @@ func TestKafkaAwayLater(t *testing.T) {
 	}
 	r.settleAll() // what was not committed when the broker went away is settled once more, as a duplicate
 	r.stop()
-	if n := strings.Count(r.log.String()[:marked], `"level":"WARN"`); n > 30 {
+	if n := len(entries(r.log.String()[:marked], "Kafka does not answer; waiting for it")); n != 1 {
+		t.Errorf("said %d times that Kafka does not answer", n)
+	}
+	if n := len(entries(r.log.String(), "Kafka answers again")); n != 1 {
+		t.Errorf("said %d times that Kafka answers again", n)
+	}
+	if n := strings.Count(r.log.String()[:marked], `"level":"WARN"`); n > 4 {
 		t.Errorf("the log has %d warnings of one outage of Kafka", n)
 	}
 	r.metrics = nil // what was fetched before the outage and not committed is fetched again, and counted

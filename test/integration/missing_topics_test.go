@@ -17,7 +17,7 @@ func TestMissingTopics(t *testing.T) {
 	if code := p.wait(); code != 6 {
 		t.Errorf("exit code %d, want 6", code)
 	}
-	for _, text := range []string{r.work(), r.dead(), "worker topics create"} {
+	for _, text := range []string{r.work(), r.dead(), r.actions(), "worker topics create"} {
 		if !strings.Contains(p.last(), text) {
 			t.Errorf("the error does not say %q: %s", text, p.last())
 		}
@@ -34,7 +34,7 @@ func TestTopicsThatComeInTime(t *testing.T) {
 	r.configure("kafka.topics_timeout=60s")
 	r.start()
 	r.awaitMissing("topics are missing")
-	for _, topic := range []string{r.status(), r.work(), r.dead()} {
+	for _, topic := range []string{r.status(), r.work(), r.dead(), r.actions()} {
 		r.create(topic, broker.Settings{})
 	}
 	r.publish(logistics.event(1))
@@ -50,6 +50,7 @@ func TestCompactedDeadLetterTopic(t *testing.T) {
 	r.create(r.status(), broker.Settings{})
 	r.create(r.work(), broker.Settings{})
 	r.create(r.dead(), broker.Settings{CleanupPolicy: "compact"})
+	r.create(r.actions(), broker.Settings{})
 	r.publish(logistics.event(1))
 	p := r.launch()
 	if code := p.wait(); code != 78 {

@@ -86,7 +86,7 @@ func newRelay(t *testing.T, s setup) *relay {
 	r.topics = fmt.Sprintf("[%s, %s]", r.status(), r.work())
 	r.connect()
 	if !s.noTopics {
-		for _, topic := range []string{r.status(), r.work(), r.dead(), r.results()} {
+		for _, topic := range []string{r.status(), r.work(), r.dead(), r.actions(), r.results()} {
 			r.create(topic, broker.Settings{})
 		}
 	}
@@ -107,6 +107,7 @@ func shorten(log string) string {
 func (r *relay) status() string  { return r.name + ".status-changes" }
 func (r *relay) work() string    { return r.name + ".work-orders" }
 func (r *relay) dead() string    { return r.name + ".dead-letters" }
+func (r *relay) actions() string { return r.name + ".actions" }
 func (r *relay) results() string { return r.name + ".results" }
 
 // ctx ends with the test's patience.
@@ -148,7 +149,7 @@ kafka:
   group_id: %s
   topics: %s
   dead_letter_topic: %s
-  actions_topic: %s.actions
+  actions_topic: %s
   topics_timeout: 10s%s
 top:
   gateway: http://%s/router/rest
@@ -161,7 +162,7 @@ retry: {initial_interval: 10ms, max_interval: 50ms}
 breaker: {open_for: 200ms}
 dedup: {path: ledger.db}
 ops: {listen: 127.0.0.1:0}
-`, r.setup.broker, r.name, r.topics, r.dead(), r.name, results, r.gateway.door.addr, appKey, r.gateway.door.addr))
+`, r.setup.broker, r.name, r.topics, r.dead(), r.actions(), results, r.gateway.door.addr, appKey, r.gateway.door.addr))
 }
 
 func (r *relay) load() *config.Config {
