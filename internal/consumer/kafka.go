@@ -51,7 +51,11 @@ func (k *kafkaTrouble) failed(request, message string, err error, attrs ...any) 
 		return
 	}
 	k.silent[request] = true
-	k.trouble.suspect("kafka", kafkaPatience, away, err, "partitions", k.partitions())
+	attrs = nil
+	if n := k.partitions(); n > 0 {
+		attrs = append(attrs, "partitions", n)
+	}
+	k.trouble.suspect("kafka", kafkaPatience, away, err, attrs...)
 }
 
 // worked notes a success of a request; message and attrs are for the end of what concerned the request alone.

@@ -189,8 +189,11 @@ func (it *item) attrs(to []slog.Attr) []slog.Attr {
 		to = append(to, slog.String("type", cut(it.event.Type, maxLogged)))
 	}
 	if it.typ != nil {
-		to = append(to, slog.String("method", it.typ.Method), slog.String("account", cut(it.event.Account, maxLogged)),
-			slog.String("key", cut(it.key, maxLogged)))
+		to = append(to, slog.String("method", it.typ.Method))
+		if it.event.Account != "" { // of an event that was not read it is not known
+			to = append(to, slog.String("account", cut(it.event.Account, maxLogged)))
+		}
+		to = append(to, slog.String("key", cut(it.key, maxLogged)))
 	}
 	return to
 }
