@@ -39,8 +39,8 @@ func newFakeCaller(tr *trace) *fakeCaller {
 	return &fakeCaller{made: map[string]int{}, flying: map[string]bool{}, trace: tr}
 }
 
-// Call implements Caller.
-func (f *fakeCaller) Call(ctx context.Context, a *top.Account, t *schemas.Type, p top.Payload) top.Reply {
+// readCall reads what a call is about.
+func readCall(a *top.Account, t *schemas.Type, p top.Payload) fakeCall {
 	c := fakeCall{account: a.Name, method: t.Method, at: time.Now()}
 	for _, param := range p.Params {
 		switch param.Name {
@@ -60,6 +60,12 @@ func (f *fakeCaller) Call(ctx context.Context, a *top.Account, t *schemas.Type, 
 	if c.key == "" {
 		c.key = c.id
 	}
+	return c
+}
+
+// Call implements Caller.
+func (f *fakeCaller) Call(ctx context.Context, a *top.Account, t *schemas.Type, p top.Payload) top.Reply {
+	c := readCall(a, t, p)
 	lane := fmt.Sprint(c.account, c.method, c.key)
 	f.mu.Lock()
 	f.made[c.id]++

@@ -112,14 +112,15 @@ func (w *Worker) attempt(ctx context.Context, it *item, permit *retry.Permit) Ou
 func (w *Worker) answer(it *item, claim Claim) (Outcome, bool) {
 	switch claim.Answer {
 	case AnswerMine:
-		if it.loaded {
-			it.history = merged(it.history, claim.History)
-			return Outcome{}, false
-		}
+		// Also where it was claimed before: another worker may have given it up while this one slept.
 		if reason, lettered := it.letteredAs(claim.History); lettered {
 			out := giveUp(event.Defect{Reason: reason, Message: "its dead letter was written before"})
 			out.lettered, out.step, out.token = true, ledgerRelease, claim.Token
 			return out, true
+		}
+		if it.loaded {
+			it.history = merged(it.history, claim.History)
+			return Outcome{}, false
 		}
 		it.history, it.loaded = claim.History, true
 		it.mark, it.due = w.gate.Active(it.scope()), w.nextTry(it, time.Now())
