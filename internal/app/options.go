@@ -17,12 +17,16 @@ import (
 // gateOptions are the gate's part of the configuration.
 func gateOptions(c *config.Config, cat *schemas.Catalogue, log *slog.Logger, reg prometheus.Registerer) retry.Options {
 	o := retry.Options{
-		Concurrency: c.Consumer.Concurrency, Methods: map[string]retry.MethodOptions{}, Rate: rate(c.Top.RateLimit),
+		Concurrency: c.Consumer.Concurrency, Methods: map[string]retry.MethodOptions{}, Accounts: map[string]string{},
+		Rate: rate(c.Top.RateLimit),
 		Breaker: retry.BreakerOptions{
 			FailureRatio: c.Breaker.FailureRatio, MinRequests: c.Breaker.MinRequests, Window: c.Breaker.Window,
 			ConsecutiveFailures: c.Breaker.ConsecutiveFailures, OpenFor: c.Breaker.OpenFor,
 		},
 		Logger: log, Registerer: reg,
+	}
+	for name, account := range c.Top.Accounts {
+		o.Accounts[name] = account.AppKey
 	}
 	for _, t := range cat.Types() {
 		m := c.Method(t.Method)

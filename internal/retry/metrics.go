@@ -1,6 +1,8 @@
 package retry
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,6 +13,7 @@ import (
 type metrics struct {
 	gate        *Gate
 	transitions *prometheus.CounterVec
+	known       []pauseLabels
 
 	breakerState, inFlight             *prometheus.Desc
 	pauseActive, pauseSeconds, banEnds *prometheus.Desc
@@ -22,7 +25,8 @@ func newMetrics(g *Gate) *metrics {
 	}
 	ofPause := []string{"scope", "account", "method", "reason"}
 	return &metrics{
-		gate: g,
+		gate:  g,
+		known: g.knownPauses(),
 		transitions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "toprelay_breaker_transitions_total",
 			Help: "How often the breaker of a method moved to a state.",
@@ -65,7 +69,40 @@ func (m *metrics) Describe(out chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. Series of a pause exist once it has been on.
+// knownPauses are the series that exist before the first pause, so that a rate sees it: of the accounts and methods that are
+// configured. It makes their places, so that an app key that accounts share has the same name from the start.
+func (g *Gate) knownPauses() []pauseLabels {
+	var known []pauseLabels
+	for _, account := range slices.Sorted(maps.Keys(g.options.Accounts)) {
+		for method := range g.options.Methods {
+			for l := Level(1); l <= levels; l++ {
+				pl := g.place(l, Scope{Account: account, AppKey: g.options.Accounts[account], Method: method})
+				for k := range pl.pauses {
+					if ps := &pl.pauses[k]; ps.expected(&g.options) {
+						known = append(known, ps.labels())
+					}
+				}
+			}
+		}
+	}
+	return known
+}
+
+// expected says whether the platform has replies that pause a place for this reason (contract section 5).
+func (ps *pause) expected(o *Options) bool {
+	switch l := ps.place.level; ps.kind {
+	case pauseThrottled:
+		return l == LevelAppKey || l == LevelMethod || l == LevelAppKeyMethod
+	case pauseSession:
+		return l == LevelAccount || l == LevelAccountMethod && !o.Methods[ps.place.scope.Method].Sessionless
+	case pauseMisconfigured:
+		return l != LevelAccount // of a method over all app keys: it has no gateway
+	default:
+		return l == LevelAccountMethod
+	}
+}
+
+// Collect implements prometheus.Collector.
 func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	for _, metric := range m.snapshot(time.Now()) {
 		out <- metric
@@ -99,6 +136,10 @@ func (m *metrics) snapshot(now time.Time) []prometheus.Metric {
 
 type pauseLabels struct{ scope, account, method, reason string }
 
+func (ps *pause) labels() pauseLabels {
+	return pauseLabels{ps.place.level.String(), ps.place.account, ps.place.scope.Method, ps.kind.reason()}
+}
+
 type pauseSeries struct {
 	active float64
 	total  time.Duration
@@ -108,14 +149,17 @@ type pauseSeries struct {
 // pauseSeries adds up the pauses by their labels. Two places have the same ones where an account got another app key
 // while the old one was banned.
 func (g *Gate) pauseSeries(now time.Time) map[pauseLabels]pauseSeries {
-	all := make(map[pauseLabels]pauseSeries)
+	all := make(map[pauseLabels]pauseSeries, len(g.metrics.known))
+	for _, labels := range g.metrics.known {
+		all[labels] = pauseSeries{}
+	}
 	for _, pl := range g.places {
 		for i := range pl.pauses {
 			ps := &pl.pauses[i]
 			if !ps.begun {
 				continue
 			}
-			labels := pauseLabels{pl.level.String(), pl.account, pl.scope.Method, ps.kind.reason()}
+			labels := ps.labels()
 			series := all[labels]
 			series.total += ps.total
 			if ps.on {

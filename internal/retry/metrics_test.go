@@ -10,7 +10,7 @@ import (
 )
 
 func TestMetricsAtZero(t *testing.T) {
-	in(t, Options{Methods: map[string]MethodOptions{"m": {}}}, func(t *testing.T, w *world) {
+	in(t, Options{Methods: map[string]MethodOptions{"m": {}}, Accounts: map[string]string{"a": "1", "b": "1"}}, func(t *testing.T, w *world) {
 		w.exposes(`
 # HELP toprelay_breaker_state Breaker of a method: 0 closed, 1 half-open, 2 open.
 # TYPE toprelay_breaker_state gauge
@@ -23,7 +23,57 @@ toprelay_breaker_transitions_total{method="m",to="open"} 0
 # HELP toprelay_calls_in_flight Calls to the platform that have started and not ended.
 # TYPE toprelay_calls_in_flight gauge
 toprelay_calls_in_flight{method="m"} 0
+# HELP toprelay_pause_active 1 while a scope is paused for a reason.
+# TYPE toprelay_pause_active gauge
+toprelay_pause_active{account="",method="m",reason="misconfigured",scope="method"} 0
+toprelay_pause_active{account="",method="m",reason="throttled",scope="method"} 0
+toprelay_pause_active{account="a",method="",reason="misconfigured",scope="app_key"} 0
+toprelay_pause_active{account="a",method="",reason="session",scope="account"} 0
+toprelay_pause_active{account="a",method="",reason="throttled",scope="app_key"} 0
+toprelay_pause_active{account="a",method="m",reason="misconfigured",scope="account_method"} 0
+toprelay_pause_active{account="a",method="m",reason="misconfigured",scope="app_key_method"} 0
+toprelay_pause_active{account="a",method="m",reason="rejection_storm",scope="account_method"} 0
+toprelay_pause_active{account="a",method="m",reason="session",scope="account_method"} 0
+toprelay_pause_active{account="a",method="m",reason="throttled",scope="app_key_method"} 0
+toprelay_pause_active{account="b",method="",reason="session",scope="account"} 0
+toprelay_pause_active{account="b",method="m",reason="misconfigured",scope="account_method"} 0
+toprelay_pause_active{account="b",method="m",reason="rejection_storm",scope="account_method"} 0
+toprelay_pause_active{account="b",method="m",reason="session",scope="account_method"} 0
+# HELP toprelay_pause_seconds_total How long a scope has been paused for a reason.
+# TYPE toprelay_pause_seconds_total counter
+toprelay_pause_seconds_total{account="",method="m",reason="misconfigured",scope="method"} 0
+toprelay_pause_seconds_total{account="",method="m",reason="throttled",scope="method"} 0
+toprelay_pause_seconds_total{account="a",method="",reason="misconfigured",scope="app_key"} 0
+toprelay_pause_seconds_total{account="a",method="",reason="session",scope="account"} 0
+toprelay_pause_seconds_total{account="a",method="",reason="throttled",scope="app_key"} 0
+toprelay_pause_seconds_total{account="a",method="m",reason="misconfigured",scope="account_method"} 0
+toprelay_pause_seconds_total{account="a",method="m",reason="misconfigured",scope="app_key_method"} 0
+toprelay_pause_seconds_total{account="a",method="m",reason="rejection_storm",scope="account_method"} 0
+toprelay_pause_seconds_total{account="a",method="m",reason="session",scope="account_method"} 0
+toprelay_pause_seconds_total{account="a",method="m",reason="throttled",scope="app_key_method"} 0
+toprelay_pause_seconds_total{account="b",method="",reason="session",scope="account"} 0
+toprelay_pause_seconds_total{account="b",method="m",reason="misconfigured",scope="account_method"} 0
+toprelay_pause_seconds_total{account="b",method="m",reason="rejection_storm",scope="account_method"} 0
+toprelay_pause_seconds_total{account="b",method="m",reason="session",scope="account_method"} 0
 `)
+	})
+}
+
+// The app key that two accounts share is one place, and a method without a session has no series of one.
+func TestPauseOfAPlaceThatWasKnown(t *testing.T) {
+	o := Options{Methods: map[string]MethodOptions{"m": {Sessionless: true}}, Accounts: map[string]string{"a": "1", "b": "1"}}
+	in(t, o, func(t *testing.T, w *world) {
+		before := testutil.CollectAndCount(w.metrics, "toprelay_pause_active")
+		w.call(Scope{Account: "b", AppKey: "1", Method: "m"}, "k", throttled(LevelAppKey, time.Minute))
+		if after := testutil.CollectAndCount(w.metrics, "toprelay_pause_active"); before != 12 || after != before {
+			t.Errorf("%d series before the first pause and %d after it, want 12", before, after)
+		}
+		want := "# HELP toprelay_ban_ends_timestamp_seconds When the last ban of a scope ends or ended, in Unix time.\n" +
+			"# TYPE toprelay_ban_ends_timestamp_seconds gauge\n" +
+			`toprelay_ban_ends_timestamp_seconds{account="a",method="",reason="throttled",scope="app_key"} 9.4668486e+08` + "\n"
+		if err := testutil.GatherAndCompare(w.registry, strings.NewReader(want), "toprelay_ban_ends_timestamp_seconds"); err != nil {
+			t.Error(err)
+		}
 	})
 }
 

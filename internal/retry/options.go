@@ -12,6 +12,7 @@ import (
 type Options struct {
 	Concurrency int                      // calls in flight over all methods; 256
 	Methods     map[string]MethodOptions // a method that is not named here has the zero MethodOptions
+	Accounts    map[string]string        // app keys by account: the series of their pauses exist from the start
 	Rate        Rate                     // of each app key and method; zero: no limit
 	Breaker     BreakerOptions
 
