@@ -51,9 +51,7 @@ func (w *Worker) make(j job) {
 	it := j.item
 	out := w.attempt(ctx, it, j.permit)
 	// What an attempt found out is recorded even where the drain's time is over.
-	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
-	out = w.record(recording, it, out)
-	cancel()
+	out = w.record(w.recording.in(context.Background(), time.Now()), it, out)
 	if out.Kind != NotSettled {
 		w.settled(it, out)
 	} else if w.observer != nil && out.Wait == WaitRetry && out.Called {
@@ -79,8 +77,7 @@ func (w *Worker) giveBack(permit *retry.Permit) {
 // claim asks the ledger for the right to make one attempt. Where the answer comes too late, the ledger takes the claim back
 // by itself.
 func (w *Worker) claim(ctx context.Context, it *item) (Claim, error) {
-	bounded, cancel := context.WithTimeout(ctx, claimTimeout)
-	defer cancel()
+	bounded := w.claiming.in(ctx, time.Now())
 	claim, err := w.ledger.Claim(bounded, w.claimRequest(it))
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
 		err = fmt.Errorf("no answer within %v: %w", claimTimeout, err)

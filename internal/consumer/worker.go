@@ -91,6 +91,9 @@ type Worker struct {
 	workers  sync.WaitGroup
 	attempts atomic.Pointer[context.Context]
 
+	recording deadline // of the writes that record one outcome
+	claiming  deadline // of one claim
+
 	mu      sync.Mutex
 	parts   []*partition // of the present generation
 	state   State
@@ -114,6 +117,7 @@ func New(o Options, p Parts) *Worker {
 		unknownFields: map[string]schemas.UnknownFields{}, gate: p.Gate, ledger: p.Ledger, caller: p.Caller,
 		letters: p.Letters, results: p.Results, observer: p.Observer, policy: o.Policy, timeout: o.Timeout,
 		trouble: newTrouble(p.Logger), log: p.Logger,
+		recording: deadline{after: recordTimeout}, claiming: deadline{after: claimTimeout},
 	}
 	w.kafka = newKafkaTrouble(w.trouble)
 	for _, t := range p.Catalogue.Types() {

@@ -40,7 +40,7 @@ func (c *Client) prepareForm(x *exchange, a *attempt) {
 		ofSystem = slices.DeleteFunc(ofSystem, func(p Param) bool { return p.Name == ParamSession })
 	}
 	x.params = appendMerged(x.params, ofSystem, a.payload.Params)
-	a.sign, x.text = signSorted(x.text, a.key, x.params, nil)
+	a.sign = x.signer.sign(a.key, x.params, nil)
 	x.text = appendForm(x.text[:0], append(x.params, Param{ParamSign, a.sign}))
 	a.body = slices.Clone(x.text)
 }
@@ -61,7 +61,7 @@ func (c *Client) prepareQimen(x *exchange, a *attempt) {
 		x.params = append(x.params, Param{ParamTargetAppKey, c.options.TargetAppKey})
 	}
 	x.params = append(x.params, Param{ParamTimestamp, c.timestamp()}, Param{ParamVersion, Version})
-	a.sign, x.text = signSorted(x.text, a.key, x.params, a.payload.Body)
+	a.sign = x.signer.sign(a.key, x.params, a.payload.Body)
 	x.text = appendForm(x.text[:0], append(x.params, Param{ParamSign, a.sign}))
 	a.query, a.body = string(x.text), a.payload.Body
 }

@@ -28,7 +28,8 @@ type endpoint struct {
 // exchange is one HTTP request and what came back. It holds the buffers of a call and is used again for others.
 type exchange struct {
 	params  []Param
-	text    []byte // base string of the sign, then the form
+	signer  signer
+	text    []byte // the form
 	body    bytes.Buffer
 	limited io.LimitedReader
 	decoder replyDecoder
@@ -48,10 +49,11 @@ func newExchange() *exchange {
 
 // recycle gives the buffers back. Nothing that was read may refer to them.
 func (x *exchange) recycle() {
-	if x.body.Cap() > maxKept || cap(x.text) > maxKept {
+	if x.body.Cap() > maxKept || cap(x.text) > maxKept || cap(x.signer.base) > maxKept {
 		return
 	}
 	clear(x.params)
+	clear(x.signer.base) // it holds the secret for md5, and personal data
 	x.params, x.text = x.params[:0], x.text[:0]
 	x.body.Reset()
 	x.limited.R = nil

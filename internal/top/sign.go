@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"fmt"
+	"hash"
 	"slices"
 )
 
@@ -37,8 +38,8 @@ func Sign(method SignMethod, secret string, params []Param, body []byte) string 
 		params = slices.Clone(params)
 		sortParams(params)
 	}
-	sign, _ := signSorted(nil, key{method, secret}, params, body)
-	return sign
+	var s signer
+	return s.sign(key{method, secret}, params, body)
 }
 
 // key is what a sign is made with.
@@ -47,9 +48,29 @@ type key struct {
 	secret string
 }
 
-// signSorted signs parameters that are sorted by name. scratch may be reused; it is returned as it grew.
-func signSorted(scratch []byte, k key, params []Param, body []byte) (string, []byte) {
-	base := scratch[:0]
+// signer makes signs, and keeps what the next one can use again: setting up an HMAC costs as much as a short text.
+type signer struct {
+	base []byte
+	key  key
+	mac  hash.Hash // of key; nil for md5
+}
+
+// sign signs parameters that are sorted by name.
+func (s *signer) sign(k key, params []Param, body []byte) string {
+	if k != s.key || k == (key{}) {
+		s.key, s.mac = k, nil
+		switch k.method {
+		case SignMD5:
+		case SignHMAC:
+			s.mac = hmac.New(md5.New, []byte(k.secret))
+		case SignHMACSHA256:
+			s.mac = hmac.New(sha256.New, []byte(k.secret))
+		default:
+			s.key = key{}
+			return ""
+		}
+	}
+	base := s.base[:0]
 	if k.method == SignMD5 {
 		base = append(base, k.secret...)
 	}
@@ -60,24 +81,18 @@ func signSorted(scratch []byte, k key, params []Param, body []byte) (string, []b
 		}
 	}
 	base = append(base, body...)
-
-	var digest [sha256.Size]byte
-	var sum []byte
-	switch k.method {
-	case SignMD5:
+	if s.mac == nil {
 		base = append(base, k.secret...)
-		d := md5.Sum(base)
-		sum = append(digest[:0], d[:]...)
-	case SignHMAC:
-		h := hmac.New(md5.New, []byte(k.secret))
-		h.Write(base)
-		sum = h.Sum(digest[:0])
-	case SignHMACSHA256:
-		h := hmac.New(sha256.New, []byte(k.secret))
-		h.Write(base)
-		sum = h.Sum(digest[:0])
 	}
-	return upperHex(sum), base
+	s.base = base
+	if s.mac == nil {
+		d := md5.Sum(base)
+		return upperHex(d[:])
+	}
+	s.mac.Reset()
+	s.mac.Write(base)
+	var digest [sha256.Size]byte
+	return upperHex(s.mac.Sum(digest[:0]))
 }
 
 func upperHex(sum []byte) string {
