@@ -20,8 +20,9 @@ value comes from.
   commas between their elements. A variable with ` + "`__`" + ` that names no key is an error. In the name of a method or type write
   ` + "`_`" + ` for each dot.
 - **Flags.** ` + "`--set kafka.group_id=test`" + `, as often as needed.
-- **Errors.** Unknown keys, keys given twice, wrong types and refused values are all reported at once, each with its file,
-  line and column or its variable, and the worker exits with code 78.
+- **Errors** have the file, line and column or the variable, and the worker exits with code 78. They come in two steps: first
+  all that cannot be read (unknown keys, keys given twice, wrong types); where there is none of that, all values that are
+  refused, and all that does not go together.
 - **Paths.** Relative paths start at the folder of the configuration file; without a file at the working directory.
 - **Secrets** are files, never values of this file, of variables or of flags. A secret file must not be empty, and nobody
   but its owner may be able to read it (` + "`chmod 600`" + `). It is read again when it changes. All else needs a restart.
