@@ -172,7 +172,7 @@ func TestAsyncAPIDeadLetters(t *testing.T) {
 		kafka_dlt-original-timestamp kafka_dlt-original-consumer-group kafka_dlt-exception-fqcn kafka_dlt-exception-message
 		toprelay-id toprelay-reason toprelay-pointer toprelay-type toprelay-key toprelay-event-id toprelay-account
 		toprelay-method toprelay-code toprelay-sub-code toprelay-request-id toprelay-attempts toprelay-ambiguous
-		toprelay-first-failed-at toprelay-failed-at toprelay-replays toprelay-version toprelay-size toprelay-sha256`)
+		toprelay-first-failed-at toprelay-failed-at toprelay-replays toprelay-version toprelay-size toprelay-sha256 toprelay-truncated`)
 	slices.Sort(want)
 	if got := namesIn(t, doc, "components", "schemas", "deadLetterHeaders", "properties"); !slices.Equal(got, want) {
 		t.Errorf("headers %v, want %v", got, want)
