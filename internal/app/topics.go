@@ -75,7 +75,7 @@ func (w *topicsWait) run(ctx context.Context) error {
 	}
 }
 
-// look asks for the topics once, and where all are there for what the dead-letter topic is set to.
+// look asks for the topics once, and where all are there for what they are set to.
 func (w *topicsWait) look(ctx context.Context) (missing []string, err error) {
 	needed := w.needed()
 	there, err := w.cluster.Topics(ctx, needed...)
@@ -87,10 +87,10 @@ func (w *topicsWait) look(ctx context.Context) (missing []string, err error) {
 			missing = append(missing, name)
 		}
 	}
-	if len(missing) > 0 || w.config.Top.DryRun {
+	if len(missing) > 0 {
 		return missing, nil
 	}
-	return nil, w.checkDeadLetterTopic(ctx)
+	return nil, w.checkSettings(ctx)
 }
 
 // needed are the topics that the worker reads and writes. A dry run writes none.
@@ -129,19 +129,63 @@ func (w *topicsWait) sayMissing(missing []string) error {
 	return nil
 }
 
-// checkDeadLetterTopic refuses a compacted dead-letter topic and warns of a short retention.
-func (w *topicsWait) checkDeadLetterTopic(ctx context.Context) error {
-	name := w.config.Kafka.DeadLetterTopic
-	all, err := w.cluster.Settings(ctx, name)
-	if err != nil {
-		return err
+// checkSettings looks at what the topics are set to. Those that the worker may not describe are said once and left out: it
+// can do its work without knowing.
+func (w *topicsWait) checkSettings(ctx context.Context) error {
+	names := w.topics
+	if !w.config.Top.DryRun {
+		names = append(slices.Clone(names), w.config.Kafka.DeadLetterTopic)
 	}
-	s := all[name]
+	settings := make(map[string]broker.Settings, len(names))
+	var hidden []string
+	var why error
+	for _, name := range names { // each for itself, because one that is refused makes the whole question fail
+		one, err := w.cluster.Settings(ctx, name)
+		switch {
+		case err == nil:
+			settings[name] = one[name]
+		case broker.MayPass(err):
+			return err
+		default:
+			hidden, why = append(hidden, name), err
+		}
+	}
+	if len(hidden) > 0 {
+		w.log.Warn("Kafka does not say what topics are set to, so that their compaction and retention are not looked at; let the worker's user describe their configuration",
+			"topics", hidden, "error", why.Error())
+	}
+	for _, name := range w.topics {
+		if s, known := settings[name]; known {
+			w.checkRemembered(name, s)
+		}
+	}
+	if s, known := settings[w.config.Kafka.DeadLetterTopic]; known && !w.config.Top.DryRun {
+		return w.checkDeadLetterTopic(s)
+	}
+	return nil
+}
+
+// checkRemembered warns where events can come again after the ledger has forgotten that they were delivered.
+func (w *topicsWait) checkRemembered(topic string, s broker.Settings) {
+	remembers, kept := w.config.Dedup.Retention, s.Kept()
+	if kept >= 0 && kept <= remembers {
+		return
+	}
+	keeps := "for ever"
+	if kept >= 0 {
+		keeps = kept.String()
+	}
+	w.log.Warn("a topic keeps events for longer than the ledger remembers them: an older one that is consumed again is sent again; raise dedup.retention or lower the topic's retention.ms",
+		"topic", topic, "keeps", keeps, "dedup_retention", remembers.String())
+}
+
+// checkDeadLetterTopic refuses a compacted dead-letter topic and warns of a short retention.
+func (w *topicsWait) checkDeadLetterTopic(s broker.Settings) error {
 	if strings.Contains(s.CleanupPolicy, "compact") {
 		return config.Problems{{Place: w.config.Source("kafka.dead_letter_topic"), Key: "kafka.dead_letter_topic", Message: "the topic is compacted, so that a letter could take the place of another one: set cleanup.policy=delete"}}
 	}
-	if kept := time.Duration(s.RetentionMS) * time.Millisecond; s.RetentionMS >= 0 && kept < shortRetention {
-		w.log.Warn("the dead-letter topic keeps letters for less than 90 days; set retention.ms=-1", "topic", name, "retention", kept.String())
+	if kept := s.Kept(); kept >= 0 && kept < shortRetention {
+		w.log.Warn("the dead-letter topic keeps letters for less than 90 days; set retention.ms=-1", "topic", w.config.Kafka.DeadLetterTopic, "retention", kept.String())
 	}
 	return nil
 }

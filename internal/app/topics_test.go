@@ -23,8 +23,9 @@ type fakeCluster struct {
 	mu       sync.Mutex
 	err      error
 	topics   []string
-	settings broker.Settings
-	denied   error // of the settings
+	settings map[string]broker.Settings
+	denied   error // of the settings of hidden
+	hidden   []string
 }
 
 func (f *fakeCluster) Topics(_ context.Context, names ...string) (map[string]broker.Topic, error) {
@@ -45,10 +46,17 @@ func (f *fakeCluster) Topics(_ context.Context, names ...string) (map[string]bro
 func (f *fakeCluster) Settings(_ context.Context, topics ...string) (map[string]broker.Settings, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.err != nil || f.denied != nil {
-		return nil, errors.Join(f.err, f.denied)
+	if f.err != nil {
+		return nil, f.err
 	}
-	return map[string]broker.Settings{topics[0]: f.settings}, nil
+	settings := map[string]broker.Settings{}
+	for _, name := range topics {
+		if slices.Contains(f.hidden, name) {
+			return nil, fmt.Errorf("settings of topic %s: %w", name, f.denied)
+		}
+		settings[name] = f.settings[name]
+	}
+	return settings, nil
 }
 
 // all are the topics of the default configuration.
@@ -189,21 +197,71 @@ func TestStartWithoutTopics(t *testing.T) {
 	}
 }
 
-// What Kafka says about the dead-letter topic: a refusal to describe it is said too, and it is asked again.
-func TestStartLooksAtTheDeadLetterTopic(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := start(t, &fakeCluster{topics: all, denied: errors.New("not authorised")}, nil)
-		s.want("Kafka refuses what the worker asks; waiting for it", "Kafka refuses what the worker asks: not authorised")
-		s.now(func(f *fakeCluster) {
-			f.denied, f.settings = nil, broker.Settings{CleanupPolicy: "compact,delete", RetentionMS: -1}
+// What the topics are set to is looked at once they are there. A broker that cannot say so now is asked again, and that is
+// said; one that does not want to is not.
+func TestStartLooksAtTheSettings(t *testing.T) {
+	const (
+		letters   = "top.dead-letters"
+		short     = "the dead-letter topic keeps letters for less than 90 days; set retention.ms=-1"
+		forgotten = "a topic keeps events for longer than the ledger remembers them: an older one that is consumed again is sent again; raise dedup.retention or lower the topic's retention.ms"
+		denied    = "Kafka does not say what topics are set to, so that their compaction and retention are not looked at; let the worker's user describe their configuration"
+	)
+	day := (24 * time.Hour).Milliseconds()
+	of := func(topic, policy string, retention int64) map[string]broker.Settings {
+		return map[string]broker.Settings{topic: {CleanupPolicy: policy, RetentionMS: retention}}
+	}
+	for name, test := range map[string]struct {
+		cluster *fakeCluster
+		change  func(*config.Config)
+		said    string
+		key     string // of the problem
+	}{
+		"well":                         {cluster: &fakeCluster{settings: of(letters, "delete", -1)}},
+		"compacted letters":            {cluster: &fakeCluster{settings: of(letters, "compact,delete", -1)}, key: "kafka.dead_letter_topic"},
+		"of a dry run":                 {cluster: &fakeCluster{settings: of(letters, "compact", -1)}, change: func(c *config.Config) { c.Top.DryRun = true }},
+		"letters for 89 days":          {cluster: &fakeCluster{settings: of(letters, "delete", 89*day)}, said: short},
+		"letters for 90 days":          {cluster: &fakeCluster{settings: of(letters, "delete", 90*day)}},
+		"events as long as the ledger": {cluster: &fakeCluster{settings: of(all[0], "delete", 14*day)}},
+		"events for longer":            {cluster: &fakeCluster{settings: of(all[1], "delete", 14*day+1)}, said: forgotten},
+		"events for ever":              {cluster: &fakeCluster{settings: of(all[0], "delete", -1)}, said: forgotten},
+		"compacted events":             {cluster: &fakeCluster{settings: of(all[0], "compact", 1)}, said: forgotten},
+		"for longer, a dry run":        {cluster: &fakeCluster{settings: of(all[0], "delete", -1)}, change: func(c *config.Config) { c.Top.DryRun = true }, said: forgotten},
+		"one that is hidden": {cluster: &fakeCluster{settings: of(letters, "compact", -1), hidden: all[1:2], denied: errors.New("not authorised")},
+			said: denied, key: "kafka.dead_letter_topic"},
+		"all are hidden": {cluster: &fakeCluster{hidden: all, denied: errors.New("not authorised")}, said: denied},
+		"not understood": {cluster: &fakeCluster{hidden: all, denied: errors.New("retention.ms: odd")}, said: denied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cluster := test.cluster
+				cluster.topics = all
+				if _, set := cluster.settings[letters]; !set && cluster.settings != nil {
+					cluster.settings[letters] = broker.Settings{RetentionMS: -1}
+				}
+				s := start(t, cluster, test.change)
+				err := s.ended()
+				var refused config.Problems
+				if errors.As(err, &refused); (err != nil) != (test.key != "") || err != nil && refused[0].Key != test.key {
+					t.Errorf("got %v", err)
+				}
+				if said := s.said(); said != test.said {
+					t.Errorf("said %q, want %q", said, test.said)
+				}
+			})
 		})
+	}
+
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, &fakeCluster{topics: all, hidden: all[2:], denied: errNobody, settings: of(all[0], "delete", -1)}, nil)
+		const away, waits = "Kafka does not answer; waiting for it", "Kafka does not answer: k:1: connection refused; start it"
+		s.want(away, waits)
+		s.pass(59 * time.Second)
+		s.want(away, waits)
+		s.pass(2 * time.Second)
+		s.want(away+" | "+away, waits)
+		s.now(func(f *fakeCluster) { f.hidden = nil })
 		s.pass(time.Second)
-		var refused config.Problems
-		if err := s.ended(); !errors.As(err, &refused) || refused[0].Key != "kafka.dead_letter_topic" {
-			t.Errorf("got %v", err)
-		}
-		s = start(t, &fakeCluster{topics: all, settings: broker.Settings{CleanupPolicy: "delete", RetentionMS: 1000}}, nil)
-		if err := s.ended(); err != nil || !strings.Contains(s.said(), "less than 90 days") {
+		if err := s.ended(); err != nil || strings.Count(s.said(), forgotten) != 1 {
 			t.Errorf("got %v, said %q", err, s.said())
 		}
 	})

@@ -39,3 +39,17 @@ func IsUnreachable(err error) bool {
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
+
+// MayPass says whether err may be gone when Kafka is asked again: it could not be asked, or a broker cannot answer now.
+func MayPass(err error) bool {
+	var access *AccessError
+	var refusal kafka.Error
+	switch {
+	case errors.As(err, &access):
+		return true
+	case errors.As(err, &refusal):
+		return refusal.Temporary() || refusal == kafka.BrokerNotAvailable
+	default:
+		return IsUnreachable(err)
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/toprelay/worker/internal/consumer"
 	"github.com/toprelay/worker/internal/event"
 )
 
@@ -34,6 +35,29 @@ func TestIsUnreachable(t *testing.T) {
 		"something else":        {errors.New("else"), false},
 	} {
 		if got := IsUnreachable(test.err); got != test.want {
+			t.Errorf("%s: got %v for %v", name, got, test.err)
+		}
+	}
+}
+
+func TestMayPass(t *testing.T) {
+	t.Parallel()
+	_, away := newClientTo(t, "127.0.0.1:1").Settings(t.Context(), "t")
+	for name, test := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"nil":                   {nil, false},
+		"away":                  {away, true},
+		"too late":              {fmt.Errorf("wrapped: %w", context.DeadlineExceeded), true},
+		"no login":              {&AccessError{kind: consumer.ErrRefused, cause: kafka.SASLAuthenticationFailed}, true},
+		"never seen":            {kafka.BrokerNotAvailable, true},
+		"cannot now":            {fmt.Errorf("wrapped: %w", kafka.RequestTimedOut), true},
+		"must not":              {fmt.Errorf("wrapped: %w", kafka.TopicAuthorizationFailed), false},
+		"cannot be read":        {errors.New("retention.ms: odd"), false},
+		"the caller has enough": {context.Canceled, false},
+	} {
+		if got := MayPass(test.err); got != test.want {
 			t.Errorf("%s: got %v for %v", name, got, test.err)
 		}
 	}

@@ -203,3 +203,18 @@ func TestRestartOfTheBroker(t *testing.T) {
 	}
 	commit(t, g, "t", 0, 5)
 }
+
+// Whether the topics' settings can be read later is seen from the broker's reason.
+func TestSettingsThatAreNotTold(t *testing.T) {
+	t.Parallel()
+	for code, mayPass := range map[*kerr.Error]bool{
+		kerr.TopicAuthorizationFailed: false, kerr.ClusterAuthorizationFailed: false, kerr.RequestTimedOut: true, kerr.NotController: true,
+	} {
+		cluster, c := newFaulty(t, "t")
+		cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Err: code, Count: -1})
+		_, err := c.Settings(t.Context(), "t")
+		if err == nil || MayPass(err) != mayPass || !strings.Contains(err.Error(), "topic t") {
+			t.Errorf("%s: got %v, may pass: %v, want %v", code.Message, err, MayPass(err), mayPass)
+		}
+	}
+}

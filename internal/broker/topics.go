@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -83,6 +85,15 @@ func (s Settings) Map() map[string]string {
 		}
 	}
 	return m
+}
+
+// Kept is how long a topic keeps records; negative: for ever. One that is only compacted keeps the last record of each key.
+func (s Settings) Kept() time.Duration {
+	const longest = math.MaxInt64 / int64(time.Millisecond) // 292 years
+	if s.RetentionMS < 0 || s.RetentionMS > longest || s.CleanupPolicy == "compact" {
+		return -1
+	}
+	return time.Duration(s.RetentionMS) * time.Millisecond
 }
 
 // Settings asks for the settings of topics that exist.

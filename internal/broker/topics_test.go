@@ -2,7 +2,9 @@ package broker
 
 import (
 	"errors"
+	"math"
 	"testing"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -49,6 +51,23 @@ func TestCreateTopic(t *testing.T) {
 	}
 	if settings, err := c.Settings(t.Context()); len(settings) != 0 || err != nil {
 		t.Errorf("no topics: %v, %v", settings, err)
+	}
+}
+
+func TestKept(t *testing.T) {
+	for s, want := range map[Settings]time.Duration{
+		{CleanupPolicy: "delete", RetentionMS: 1000}:              time.Second,
+		{CleanupPolicy: "compact,delete", RetentionMS: 1000}:      time.Second,
+		{CleanupPolicy: "compact", RetentionMS: 1000}:             -1,
+		{CleanupPolicy: "delete", RetentionMS: -1}:                -1,
+		{CleanupPolicy: "delete", RetentionMS: 0}:                 0,
+		{CleanupPolicy: "delete", RetentionMS: math.MaxInt64}:     -1,
+		{CleanupPolicy: "delete", RetentionMS: 9223372036854}:     9223372036854 * time.Millisecond,
+		{CleanupPolicy: "delete", RetentionMS: 9223372036854 + 1}: -1,
+	} {
+		if got := s.Kept(); got != want {
+			t.Errorf("%+v: %v, want %v", s, got, want)
+		}
 	}
 }
 

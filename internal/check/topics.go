@@ -161,7 +161,7 @@ func (r *run) inSync(row *topicRow) {
 
 // remembered compares how long events can come again with how long the ledger knows that they were delivered.
 func (r *run) remembered(row *topicRow) {
-	remembers, kept := r.Config.Dedup.Retention, retention(row.settings)
+	remembers, kept := r.Config.Dedup.Retention, row.settings.Kept()
 	if kept >= 0 && kept <= remembers {
 		return
 	}
@@ -179,7 +179,7 @@ func (r *run) keepsLetters(row *topicRow) {
 		message := fmt.Sprintf("%s is compacted (cleanup.policy=%s): a letter could take the place of another one", row.name, row.settings.CleanupPolicy)
 		r.fail(Fault, message, alter(row.name, "cleanup.policy", "delete"))
 	}
-	if kept := retention(row.settings); kept >= 0 && kept < shortRetention {
+	if kept := row.settings.Kept(); kept >= 0 && kept < shortRetention {
 		r.warn(fmt.Sprintf("%s keeps records for %s, less than 90 days", row.name, kept), alter(row.name, "retention.ms", "-1"))
 	}
 }
@@ -215,15 +215,6 @@ func (r *run) leaders(ctx context.Context, client *broker.Client, rows []*topicR
 			return // the others may be many, and are no other news
 		}
 	}
-}
-
-// retention is how long a topic keeps records; negative: for ever.
-func retention(s broker.Settings) time.Duration {
-	const longest = int64(1<<63-1) / int64(time.Millisecond)
-	if s.RetentionMS > longest {
-		return -1 // 292 years
-	}
-	return time.Duration(s.RetentionMS) * time.Millisecond
 }
 
 // alter is the command that sets a setting of a topic.
