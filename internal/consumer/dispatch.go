@@ -19,7 +19,6 @@ type scopeQueue struct {
 
 // enqueue puts a lane where its first event belongs.
 func (s *schedule) enqueue(l *lane) {
-	l.state = laneQueued
 	if it := l.first(); it.defect != nil || it.given != nil || it.expired(time.Now()) {
 		s.direct.push(l)
 		return
@@ -93,7 +92,7 @@ func (s *schedule) admit(q *scopeQueue, now time.Time) bool {
 }
 
 func (s *schedule) begin(l *lane, permit *retry.Permit) {
-	l.state, l.called = laneRunning, permit != nil
+	l.called = permit != nil
 	s.running++
 	if !l.called {
 		s.uncalled++

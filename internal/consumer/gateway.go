@@ -19,23 +19,15 @@ func (w *Worker) hear(typ *schemas.Type, reply top.Reply) {
 		answered = reply.Err == nil // the platform's own code: an HTTP status of a proxy is no answer
 		if !answered {
 			w.trouble.suspect(gatewayTrouble(typ), gatewayPatience, "no answer from the gateway; its events wait", reply.Err,
-				"method", typ.Method, "gateway", gatewayKey(typ))
+				"method", typ.Method, "gateway", top.GatewayKey(typ))
 		}
 	case top.ClassCancelled:
 		return
 	}
 	if answered && !w.trouble.quiet() {
-		w.trouble.over(gatewayTrouble(typ), "the gateway answers again", "method", typ.Method, "gateway", gatewayKey(typ))
+		w.trouble.over(gatewayTrouble(typ), "the gateway answers again", "method", typ.Method, "gateway", top.GatewayKey(typ))
 	}
 }
 
 // gatewayTrouble is the kind of the trouble of one method's calls.
 func gatewayTrouble(typ *schemas.Type) string { return "gateway " + typ.Method }
-
-// gatewayKey is the configuration key of the gateway that a type's calls go to.
-func gatewayKey(typ *schemas.Type) string {
-	if typ.Encoding == schemas.EncodingQimenXML {
-		return "qimen.outbound.gateway"
-	}
-	return "top.gateway"
-}

@@ -49,15 +49,6 @@ type laneKey struct {
 	account, method, key string
 }
 
-// laneState says who holds a lane.
-type laneState uint8
-
-const (
-	laneQueued  laneState = iota // in its scope's queue, or in the queue of those that need no call
-	laneRunning                  // an attempt is being made
-	laneWaiting                  // a timer
-)
-
 // lane holds the unsettled events of one key, in offset order. It exists while it has any. A waiting lane holds no
 // goroutine, no slot and no connection.
 type lane struct {
@@ -65,12 +56,10 @@ type lane struct {
 	partition *partition
 	items     []*item
 	scope     *scopeQueue // nil where the events need no call
-	state     laneState
 	called    bool       // the attempt being made has a permit for a call
 	reason    WaitReason // why it waits
 	parked    string     // the reason for which the gate refused this key alone
 	due       time.Time  // of a waiting lane
-	index     int        // place in the timer heap
 }
 
 // first is the event whose turn it is.
@@ -81,15 +70,8 @@ type timers []*lane
 
 func (t timers) Len() int           { return len(t) }
 func (t timers) Less(i, j int) bool { return t[i].due.Before(t[j].due) }
-func (t timers) Swap(i, j int) {
-	t[i], t[j] = t[j], t[i]
-	t[i].index, t[j].index = i, j
-}
-func (t *timers) Push(x any) {
-	l := x.(*lane)
-	l.index = len(*t)
-	*t = append(*t, l)
-}
+func (t timers) Swap(i, j int)      { t[i], t[j] = t[j], t[i] }
+func (t *timers) Push(x any)        { *t = append(*t, x.(*lane)) }
 func (t *timers) Pop() any {
 	old := *t
 	l := old[len(old)-1]

@@ -122,7 +122,7 @@ func (m *metrics) called(it *item, reply top.Reply) {
 // settled counts a settled event.
 func (m *metrics) settled(it *item, out Outcome, now time.Time) {
 	m.settledTotal.WithLabelValues(it.typeLabel(), out.Kind.String()).Inc()
-	if out.Kind == DeadLettered && !m.dryRun {
+	if out.Kind == DeadLettered && !m.dryRun && !out.again {
 		m.deadLetters.WithLabelValues(it.typeLabel(), string(out.Reason)).Inc()
 	}
 	if _, replayed := it.record.Header("toprelay-replay-of"); !replayed {

@@ -4,10 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"strings"
 
 	"github.com/toprelay/worker/internal/event"
-	"github.com/toprelay/worker/internal/retry"
 )
 
 // OriginID identifies a record by where it came from: the first 32 hex digits of a SHA-256 over group, topic, partition,
@@ -31,17 +29,4 @@ func OriginID(group string, r *event.Record) string {
 	number(r.Offset)
 	number(r.Time.UnixMilli())
 	return hex.EncodeToString(h.Sum(nil)[:16])
-}
-
-// letteredHistory is what the ledger keeps of an id after a dead letter. The id may be used again, but the record itself,
-// when it is read again because the watermark had not passed it, must not be sent: later events of its key may have been
-// delivered since.
-func (it *item) letteredHistory(out Outcome) retry.History {
-	return retry.History{Lettered: string(out.Reason) + " " + OriginID("", &it.record), Ambiguous: out.History.Ambiguous}
-}
-
-// letteredAs says whether h is of this record's own dead letter, and why that was written.
-func (it *item) letteredAs(h retry.History) (event.Reason, bool) {
-	reason, origin, found := strings.Cut(h.Lettered, " ")
-	return event.Reason(reason), found && origin == OriginID("", &it.record)
 }

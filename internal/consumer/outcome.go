@@ -83,6 +83,7 @@ type Outcome struct {
 	step     ledgerStep
 	token    uint64
 	lettered bool // its dead letter is acknowledged
+	again    bool // the record was settled like this before, and is read again
 	reclaim  bool // its claim is over: the ledger's step needs a new one
 }
 

@@ -117,7 +117,7 @@ type Claim struct {
 	Token uint64
 	// History is what earlier attempts left (AnswerMine, AnswerUnknown, AnswerAbandoned).
 	History retry.History
-	// Reply is the stored reply of a delivered id: a JSON object of at most 1 KiB, or nil.
+	// Reply is what Delivered was given for a delivered id, or nil.
 	Reply []byte
 	// BusyUntil is the other claim's deadline (AnswerBusy).
 	BusyUntil time.Time
@@ -126,11 +126,14 @@ type Claim struct {
 // ErrClaimLost says that the token is no longer the holder's: the claim ran out and another owner took it over.
 var ErrClaimLost = errors.New("claim lost")
 
+// ErrClaimRefused says that the ledger gives no claims for this method for now, although it is there and others get theirs.
+var ErrClaimRefused = errors.New("the ledger gives no claim for this method")
+
 // Ledger remembers what was delivered, and who is on what (contract section 7, promise 5). Every method is durable when
 // it returns nil. All are safe for concurrent use.
 type Ledger interface {
 	Claim(ctx context.Context, r ClaimRequest) (Claim, error)
-	// Delivered records the success. reply is a JSON object of at most 1 KiB, or nil.
+	// Delivered records the success. reply is JSON of at most 4 KiB, or nil: what the reply said, and to which record.
 	Delivered(ctx context.Context, k LedgerKey, token uint64, c Content, reply []byte) error
 	// Unknown records that a call may have run and that nobody knows.
 	Unknown(ctx context.Context, k LedgerKey, token uint64, c Content, h retry.History) error

@@ -110,14 +110,12 @@ func (w *Worker) attempt(ctx context.Context, it *item, permit *retry.Permit) Ou
 
 // answer turns every answer of the ledger but AnswerMine into an outcome.
 func (w *Worker) answer(it *item, claim Claim) (Outcome, bool) {
+	// Also where it was claimed before: another worker may have settled it while this one slept.
+	if out, again := it.again(claim); again {
+		return out, true
+	}
 	switch claim.Answer {
 	case AnswerMine:
-		// Also where it was claimed before: another worker may have given it up while this one slept.
-		if reason, lettered := it.letteredAs(claim.History); lettered {
-			out := giveUp(event.Defect{Reason: reason, Message: "its dead letter was written before"})
-			out.lettered, out.step, out.token = true, ledgerRelease, claim.Token
-			return out, true
-		}
 		if it.loaded {
 			it.history = merged(it.history, claim.History)
 			return Outcome{}, false
@@ -129,13 +127,16 @@ func (w *Worker) answer(it *item, claim Claim) (Outcome, bool) {
 		if claim.Conflict {
 			return giveUp(event.Defect{Reason: event.ReasonIdempotencyConflict, Message: "its idempotent id was delivered before with another content"}), true
 		}
-		return Outcome{Kind: Duplicate, Fields: claim.Reply}, true
+		return Outcome{Kind: Duplicate, Fields: recall(claim.Reply).reply}, true
 	case AnswerUnknown:
-		if claim.Conflict {
+		own := recall([]byte(claim.History.Origin))
+		readAgain := own.isOf(OriginID("", &it.record)) // its letter may not be acknowledged
+		if claim.Conflict && !readAgain {
 			return giveUp(event.Defect{Reason: event.ReasonIdempotencyConflict, Message: "its idempotent id was sent before with another content, and whether that ran is not known"}), true
 		}
 		out := giveUp(event.Defect{Reason: event.ReasonOutcomeUnknown, Message: "an earlier call with its idempotent id may have run, and the method must not be repeated"})
-		if claim.History.Origin == OriginID("", &it.record) { // its own call: it is read again because its letter was not acknowledged
+		if readAgain {
+			out.Reply, out.Message = own.outcome().Reply, cmp.Or(own.message, out.Message)
 			out.History = claim.History
 		}
 		out.History.Ambiguous = true
@@ -179,12 +180,12 @@ func (w *Worker) resume(ctx context.Context, it *item) Outcome {
 }
 
 // giveUpClaimed is the outcome of an event that expires while its id is claimed: without an attempt its id is forgotten, and
-// with an ambiguous one it stays unknown (contract section 7, promise 5).
+// with an ambiguous one it stays unknown (contract section 7, promise 5). The letters of other records are not forgotten.
 func (w *Worker) giveUpClaimed(it *item, token uint64, d event.Defect) Outcome {
 	out := giveUp(d)
 	out.History, out.token = it.history, token
 	out.step = ledgerForget
-	if it.history.Attempts > 0 || it.history.Ambiguous {
+	if it.history.Attempts > 0 || it.history.Ambiguous || it.history.Lettered != "" {
 		out.step = it.letteredStep(it.history)
 	}
 	return out
@@ -195,6 +196,7 @@ func merged(own, stored retry.History) retry.History {
 	own.Ambiguous = own.Ambiguous || stored.Ambiguous
 	own.ParseRetried = own.ParseRetried || stored.ParseRetried
 	own.Attempts = max(own.Attempts, stored.Attempts)
+	own.Lettered = stored.Lettered
 	if first := stored.FirstFailedAt; !first.IsZero() && (own.FirstFailedAt.IsZero() || first.Before(own.FirstFailedAt)) {
 		own.FirstFailedAt = first
 	}

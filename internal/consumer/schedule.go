@@ -108,7 +108,7 @@ func (s *schedule) ring(now time.Time) {
 
 // park makes a lane wait until due.
 func (s *schedule) park(l *lane, reason WaitReason, due time.Time) {
-	l.state, l.reason, l.due = laneWaiting, reason, due
+	l.reason, l.due = reason, due
 	if l.parked != "" {
 		s.parked[l.parked]++
 	} else {
@@ -214,9 +214,6 @@ func (s *schedule) drop(p *partition) <-chan struct{} {
 	}
 	clear(s.timers[len(kept):])
 	s.timers = kept
-	for i, l := range s.timers {
-		l.index = i
-	}
 	heap.Init(&s.timers)
 	idle := make(chan struct{})
 	if p.running == 0 {

@@ -26,9 +26,12 @@ func (w *Worker) record(ctx context.Context, it *item, out Outcome) Outcome {
 	if out.Kind == NotSettled {
 		return out
 	}
-	if w.options.DryRun {
-		if out.step == ledgerForget {
-			if err := w.tell(ctx, it, out); err != nil { // a shadow run leaves no trace of what it would have given up
+	if w.options.DryRun { // a shadow run leaves no trace of what it would have given up
+		if out.step == ledgerLettered {
+			out.step = ledgerRelease
+		}
+		if out.step == ledgerForget || out.step == ledgerRelease {
+			if err := w.tell(ctx, it, out); err != nil {
 				w.trouble.report("ledger", "the ledger did not free the id of a dead letter", err)
 			}
 		}
@@ -64,10 +67,10 @@ func (w *Worker) tell(ctx context.Context, it *item, out Outcome) error {
 	var err error
 	switch out.step {
 	case ledgerDelivered:
-		err = w.ledger.Delivered(ctx, it.id, out.token, it.content, kept(out.Fields))
+		err = w.ledger.Delivered(ctx, it.id, out.token, it.content, it.success(out))
 	case ledgerUnknown:
 		h := out.History
-		h.Origin = OriginID("", &it.record)
+		h.Origin = string(it.remember(out).text())
 		err = w.ledger.Unknown(ctx, it.id, out.token, it.content, h)
 	case ledgerFailed:
 		err = w.ledger.Failed(ctx, it.id, out.token, out.History)
@@ -156,6 +159,9 @@ func (w *Worker) settled(it *item, out Outcome) {
 	}
 	if w.options.DryRun {
 		attrs = append(attrs, slog.Bool("dry_run", true))
+	}
+	if out.again {
+		attrs = append(attrs, slog.Bool("again", true))
 	}
 	w.log.LogAttrs(context.Background(), level, "settled", attrs...)
 }

@@ -173,7 +173,7 @@ func (o *Outcome) give(reason event.Reason, message string) {
 // report is what a reply says about the world.
 func report(reply top.Reply, h retry.History) retry.Report {
 	r := retry.Report{
-		Wait: reply.Wait, Immediate: reply.Immediate, Level: level(reply.Scope), Detail: detail(reply), Last: h.Spared+1 >= sparedTries,
+		Wait: reply.Wait, Immediate: reply.Immediate, Level: level(reply.Scope), Detail: detail(reply), Advice: reply.Advice, Last: h.Spared+1 >= sparedTries,
 	}
 	switch reply.Class {
 	case top.ClassOK:

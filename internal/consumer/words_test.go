@@ -28,3 +28,21 @@ func TestWordsOfARefusal(t *testing.T) {
 		})
 	}
 }
+
+// What to do about a trouble of the world stands in the log beside its code.
+func TestAdviceIsLogged(t *testing.T) {
+	started(t, nil, func(r *rig) {
+		r.caller.answer(func(fakeCall) top.Reply {
+			reply := misconfigured()
+			reply.Advice = "check the secret"
+			return reply
+		})
+		r.produce(status("e-1", 1), status("e-2", 2))
+		for _, message := range []string{"parked one key", "paused"} {
+			lines := r.logs.with(t, message)
+			if len(lines) != 1 || lines[0]["detail"] != "12" || lines[0]["advice"] != "check the secret" || lines[0]["account"] != "default" {
+				t.Errorf("%s: %v", message, lines)
+			}
+		}
+	})
+}

@@ -11,6 +11,6 @@ type History struct {
 	Ambiguous     bool          // one of them may have run
 	Spared        int           // tries made after another key had passed where this event had been refused
 	ParseRetried  bool          // the one retry of an isp parse code was used
-	Lettered      string        // the record of this id whose clean dead letter is acknowledged, and why; empty: none
-	Origin        string        // the record of this id whose call may have run, where it must not be repeated; empty: none
+	Lettered      string        // the records of this id whose clean dead letters are acknowledged, and what those say; empty: none
+	Origin        string        // the record of this id whose call may have run, where it must not be repeated, and what its letter says; empty: none
 }

@@ -1,0 +1,200 @@
+package consumer
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/toprelay/worker/internal/event"
+	"github.com/toprelay/worker/internal/top"
+)
+
+// A paused key holds the watermark, so that each restart reads again what was settled behind it: every record has the same
+// result each time, whatever became of its id since, and no call is made and no letter written for it.
+func TestResultsAreTheSameWhenReadAgain(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		r.setup.repeats = true // an id that is unknown may be accepted again
+		r.caller.answer(func(c fakeCall) top.Reply {
+			reply := accepted()
+			reply.RequestID = fmt.Sprintf("req-%s-%d", c.id, c.n)
+			switch {
+			case c.id == "waits":
+				return unreachable()
+			case c.id == "made":
+				reply.Fields = map[string]any{"service_order_id": 42}
+			case c.id == "had":
+				reply.Code, reply.SubCode, reply.Duplicate = "HAVE_IT", "<\"&\n>", true
+			case c.id == "refused", c.id == "twice", c.id == "mended" && c.n == 1, c.id == "doubtful" && c.n > 1:
+				reply = refused()
+				reply.Message, reply.RequestID = fmt.Sprintf("order \"closed\"\n%d", c.n), fmt.Sprintf("req-%s-%d", c.id, c.n)
+			case c.id == "second" && c.n == 1, c.id == "doubtful":
+				return broken()
+			case c.id == "lost":
+				reply = ambiguous()
+				reply.RequestID = "req-lost"
+			}
+			return reply
+		})
+		g := r.kafka.assign(part(0))
+		r.start()
+		r.produce(status("waits", 1), create("made"), create("made"), status("had", 3), status("second", 4), status("refused", 5),
+			status("mended", 6), status("mended", 6, value(`{"logistics_order_id":6,"status_code":"cancel","express_company":"mended"}`)),
+			status("twice", 7), status("twice", 7), status("twice", 7), status("doubtful", 8), status("broken", 9, value("{")),
+			status("mended", 6), create("lost"), create("lost"))
+		r.pass(time.Minute)
+
+		plain := func(results []Result) map[int64]Result {
+			byOffset := map[int64]Result{}
+			for _, res := range results {
+				offset := res.Record.Offset
+				res.Record = nil
+				if was, is := byOffset[offset]; is && !reflect.DeepEqual(was, res) {
+					t.Errorf("the result at offset %d changed:\n %+v\nto %+v", offset, was, res)
+				}
+				byOffset[offset] = res
+			}
+			return byOffset
+		}
+		first := plain(r.results.list())
+		var outcomes []string
+		for offset := range int64(16) {
+			res := first[offset]
+			outcomes = append(outcomes, strings.TrimSpace(fmt.Sprint(res.EventID, " ", res.Outcome, " ", res.Reason)))
+		}
+		r.want("results", strings.Join(outcomes, ", "), ", made delivered, made duplicate, had delivered, second delivered, refused dead_lettered rejected, "+
+			"mended dead_lettered rejected, mended delivered, twice dead_lettered rejected, twice dead_lettered rejected, "+
+			"twice dead_lettered rejected, doubtful dead_lettered rejected, broken dead_lettered malformed_event, "+
+			"mended dead_lettered idempotency_conflict, lost dead_lettered outcome_unknown, lost dead_lettered outcome_unknown")
+		if made, second, refused := first[1], first[4], first[5]; string(made.Reply) != `{"service_order_id":42}` || made.RequestID != "req-made-1" ||
+			made.Attempts != 1 || second.Attempts != 2 || refused.SubCode != "isv.order-closed" || !strings.Contains(refused.Message, "closed") {
+			t.Errorf("results %+v, %+v, %+v", made, second, refused)
+		}
+
+		calls, letters := len(r.caller.all())-len(r.caller.of("waits")), len(r.letters.list())
+		for range 3 {
+			before := len(r.results.list())
+			g.rebalance()
+			r.ledger.restarted()
+			g = r.kafka.assign(part(0))
+			r.pass(time.Minute)
+			again := r.results.list()
+			if len(again)-before != 15 {
+				t.Fatalf("%d results when it is read again, want 15", len(again)-before)
+			}
+			plain(again)
+		}
+		r.want("calls for what was settled", len(r.caller.all())-len(r.caller.of("waits")), calls)
+		// Letters of calls that may have run, and of what needed none, are written again, with the same id.
+		r.want("letters", len(r.letters.list()), letters+3*4)
+		for _, l := range r.letters.list()[letters:] {
+			if l.Reason == event.ReasonRejected || l.Reason == event.ReasonOutcomeUnknown && l.Attempts == 1 && l.RequestID != "req-lost" {
+				t.Errorf("the letter %+v", l)
+			}
+		}
+		r.metric(`toprelay_events_settled_total{outcome="delivered",type="`+createType+`"}`, 4)
+		r.metric(`toprelay_dead_letters_total{reason="rejected",type="`+statusType+`"}`, 6) // each was written once
+		if n := strings.Count(r.logs.String(), `"again":true`); n != 3*10 {
+			t.Errorf("%d lines say that a record was settled again", n)
+		}
+	})
+}
+
+// A dead letter without a call forgets nothing that the ledger knows of other records.
+func TestExpiryKeepsTheLettersOfOthers(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		r.caller.answer(func(c fakeCall) top.Reply {
+			if c.id == "waits" {
+				return unreachable()
+			}
+			return refused()
+		})
+		g := r.kafka.assign(part(0))
+		r.start()
+		r.produce(status("waits", 1), status("e-1", 2), status("e-1", 2, expires(-time.Hour)))
+		r.want("letters", r.letters.reasons(), []string{"e-1 rejected", "e-1 expired"})
+		g.rebalance()
+		r.ledger.restarted()
+		r.kafka.assign(part(0))
+		r.pass(10 * time.Second)
+		r.want("calls", len(r.caller.of("e-1")), 1)
+		r.want("results", r.results.outcomes()[:4], []string{"e-1 dead_lettered", "e-1 dead_lettered", "e-1 dead_lettered", "e-1 dead_lettered"})
+	})
+}
+
+// What earlier versions have written is read too.
+func TestRecall(t *testing.T) {
+	it := &item{record: status("e-1", 1)}
+	it.record.Topic, it.record.Offset, it.record.Time = topic, 7, time.UnixMilli(1_700_000_000_000)
+	other := &item{record: it.record}
+	other.record.Offset++
+	full, half := OriginID("", &it.record), it.recordID()
+	for _, tt := range []struct {
+		name string
+		text string
+		want remembered
+		own  bool
+	}{
+		{"nothing", "", remembered{}, false},
+		{"a reply alone", `{"service_order_id":7}`, remembered{reply: []byte(`{"service_order_id":7}`)}, false},
+		{"an origin alone", full, remembered{record: full}, true},
+		{"short", `["` + half + `",1]`, remembered{record: half, attempts: 1}, true},
+		{"with a request id", `["` + half + `",3,"req"]`, remembered{record: half, attempts: 3, requestID: "req"}, true},
+		{"with a reply", `["` + half + `",1,"",{"a":["",null]}]`, remembered{record: half, attempts: 1, reply: []byte(`{"a":["",null]}`)}, true},
+		{"with a code", `["` + half + `",1,"req",null,"15","","order \"closed\"\n"]`,
+			remembered{record: half, attempts: 1, requestID: "req", code: "15", message: "order \"closed\"\n"}, true},
+		{"with letters", `["` + half + `",1,"","","","","","rejected [\"0\"]\nrejected 1"]`,
+			remembered{record: half, attempts: 1, letters: "rejected [\"0\"]\nrejected 1"}, true},
+		{"too short to be anybody's", `["` + half[:8] + `",1]`, remembered{record: half[:8], attempts: 1}, false},
+		{"of a later version", `["` + half + `",1,"","","","","","",{}]`, remembered{record: half, attempts: 1}, true},
+		{"no JSON", `["`, remembered{}, false},
+		{"another type", `[1]`, remembered{}, false},
+	} {
+		got := recall([]byte(tt.text))
+		if !reflect.DeepEqual(got, tt.want) || got.isOf(full) != tt.own || got.isOf(OriginID("", &other.record)) {
+			t.Errorf("%s: %+v, of the record: %v", tt.name, got, got.isOf(full))
+		}
+		if again := recall(got.text()); tt.own && len(got.record) == recordLen && !reflect.DeepEqual(again, got) {
+			t.Errorf("%s: written anew it is %+v", tt.name, again)
+		}
+	}
+	// A dead letter of an earlier version: the reason and the origin.
+	claim := Claim{Answer: AnswerMine, Token: 7}
+	claim.History.Lettered = "rejected " + full
+	if out, again := it.again(claim); !again || out.Reason != event.ReasonRejected || out.Message == "" || out.step != ledgerRelease || out.token != 7 {
+		t.Errorf("%+v, %v", out, again)
+	}
+	if _, again := other.again(claim); again {
+		t.Error("another record is taken for the lettered one")
+	}
+}
+
+// The ledger keeps a bounded text of each id, and the record's origin in any case.
+func TestRememberedIsBounded(t *testing.T) {
+	it := &item{record: status("e-1", 1)}
+	long := strings.Repeat("\x01", 256)
+	out := Outcome{Kind: Delivered, Called: true, Fields: []byte(`{"a":"` + strings.Repeat("x", 1000) + `"}`)}
+	if m := recall(it.success(out)); string(m.reply) != string(out.Fields) {
+		t.Errorf("a reply of 1 KiB is not kept: %+v", m)
+	}
+	out.History.Lettered = strings.Repeat("rejected [\"0123456789abcdef\"]\n", 200)
+	if text := it.success(out); len(text) > maxRemembered || len(recall(text).reply) == 0 {
+		t.Errorf("%d bytes with letters", len(text))
+	}
+	out.Reply = top.Reply{RequestID: long, Code: long, SubCode: long}
+	if text := it.success(out); len(text) > maxRemembered || !recall(text).isOf(OriginID("", &it.record)) {
+		t.Errorf("%d bytes: %s", len(text), text)
+	}
+	history := out.History
+	for range 100 {
+		out := giveUp(event.Defect{Reason: event.ReasonRejected, Message: strings.Repeat("m", maxMessage)})
+		out.History = history
+		if history = it.letteredHistory(out); len(history.Lettered) > maxLetters+2*maxMessage {
+			t.Fatalf("%d bytes of letters", len(history.Lettered))
+		}
+	}
+	if _, again := it.again(Claim{Answer: AnswerMine, History: history}); !again {
+		t.Error("the last letter is forgotten")
+	}
+}
