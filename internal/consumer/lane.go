@@ -56,10 +56,10 @@ type lane struct {
 	partition *partition
 	items     []*item
 	scope     *scopeQueue // nil where the events need no call
-	called    bool       // the attempt being made has a permit for a call
-	reason    WaitReason // why it waits
-	parked    string     // the reason for which the gate refused this key alone
-	due       time.Time  // of a waiting lane
+	called    bool        // the attempt being made has a permit for a call
+	reason    WaitReason  // why it waits
+	parked    string      // the reason for which the gate refused this key alone
+	due       time.Time   // of a waiting lane
 }
 
 // first is the event whose turn it is.

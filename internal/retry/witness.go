@@ -24,15 +24,3 @@ func (w *witness) last(key string) time.Time {
 	}
 	return w.at
 }
-
-// Witness says whether another key of the scope's method and account has had a conclusive reply after since.
-//
-// As evidence against an event it must be asked when the last attempt starts, since the end of the one before:
-// Permit.Witness does that. Asked after the attempt it may see a reply that came while the attempt was hanging in the
-// last seconds of an outage.
-func (g *Gate) Witness(s Scope, key string, since time.Time) bool {
-	g.mu.Lock()
-	defer g.unlock()
-	sc := g.scopes[s]
-	return sc != nil && sc.witness.last(key).After(since)
-}
