@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"cmp"
 	"log/slog"
 	"slices"
 	"time"
@@ -14,6 +15,9 @@ type fuse struct {
 
 func (f *fuse) has(key string) bool { return slices.Contains(f.keys, key) }
 
+// stormAdvice is for rejections of which nothing else is known.
+const stormAdvice = "find out what the dead letters of the last minutes have in common"
+
 // reject takes a rejection in and says whether its event should wait instead of being given up: the storm was already on
 // when the reply came, and the call was not its probe.
 func (g *Gate) reject(p *Permit, r Report, now time.Time) (hold bool) {
@@ -26,7 +30,9 @@ func (g *Gate) reject(p *Permit, r Report, now time.Time) (hold bool) {
 		f.keys = append(f.keys, p.key)
 	}
 	if len(f.keys) >= g.options.FuseKeys {
-		g.begin(ps, now, r.Detail)
+		why := r.cause()
+		why.advice = cmp.Or(why.advice, stormAdvice)
+		g.begin(ps, now, why)
 		g.note(slog.LevelWarn, "paused", ps, slog.Int("keys_rejected", len(f.keys)), slog.Time("next_probe", ps.next))
 	}
 	return false

@@ -198,10 +198,15 @@ func after(d time.Duration) slog.Attr {
 
 // note logs a pause's change.
 func (g *Gate) note(level slog.Level, text string, ps *pause, attrs ...slog.Attr) {
-	all := make([]slog.Attr, 0, 6+len(attrs))
+	g.noteOf(level, text, ps, ps.place.account, ps.cause, attrs...)
+}
+
+// noteOf logs what concerns a place, with an account and a cause that need not be the pause's.
+func (g *Gate) noteOf(level slog.Level, text string, ps *pause, account string, why cause, attrs ...slog.Attr) {
+	all := make([]slog.Attr, 0, 7+len(attrs))
 	all = append(all, slog.String("reason", ps.kind.reason()), slog.String("scope", ps.place.level.String()))
 	for _, part := range [...]struct{ name, text string }{
-		{"account", ps.place.account}, {"method", ps.place.scope.Method}, {"detail", ps.detail},
+		{"account", account}, {"method", ps.place.scope.Method}, {"detail", why.detail}, {"advice", why.advice},
 	} {
 		if part.text != "" {
 			all = append(all, slog.String(part.name, part.text))

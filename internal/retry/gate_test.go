@@ -136,8 +136,10 @@ var (
 	failed   = Report{Kind: KindFailure}
 )
 
-func session(l Level) Report       { return Report{Kind: KindSession, Level: l, Detail: "53"} }
-func misconfigured(l Level) Report { return Report{Kind: KindMisconfigured, Level: l, Detail: "25"} }
+func session(l Level) Report { return Report{Kind: KindSession, Level: l, Detail: "53"} }
+func misconfigured(l Level) Report {
+	return Report{Kind: KindMisconfigured, Level: l, Detail: "25", Advice: "look here"}
+}
 func throttled(l Level, wait time.Duration) Report {
 	return Report{Kind: KindThrottled, Level: l, Wait: wait, Detail: "7 accesscontrol"}
 }

@@ -160,16 +160,16 @@ func TestLogSaysWhatWhereAndUntil(t *testing.T) {
 		for _, want := range [][]string{
 			{"paused", "reason=throttled", "scope=app_key_method", "account=a", "method=" + update, "until=2000-01-01T", `detail="7 acc`},
 			{"resumed", "reason=throttled", `why="the ban is over"`, "after=60"},
-			{"level=WARN", "parked one key", "reason=misconfigured", "cause=25"},
-			{"level=WARN", "paused", "reason=misconfigured", "next_probe=2000-01-01T", "detail=25"},
+			{"level=WARN", "parked one key", "reason=misconfigured", "account=a", "method=" + update, "detail=25", "advice=\"look here\"", "key=order-4711", "next_try=2000-01-01T"},
+			{"level=WARN", "paused", "reason=misconfigured", "next_probe=2000-01-01T", "detail=25", "advice=\"look here\""},
 			{"resumed", "reason=misconfigured", `why="a probe passed"`},
 		} {
 			if n := w.logged(want...); n != 1 {
 				t.Errorf("%d lines with %q in\n%s", n, want, w.logs)
 			}
 		}
-		if n := w.logged("order-47"); n != 0 {
-			t.Errorf("%d lines name a key", n)
+		if n := w.logged("order-47"); n != 1 {
+			t.Errorf("%d lines name a key, want that of the key which waits alone", n)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package retry
 import (
 	"log/slog"
 	"time"
+	"unicode/utf8"
 )
 
 // mostRefused bounds how many refused keys the gate remembers over all places.
@@ -64,13 +65,14 @@ func (g *Gate) refuse(p *Permit, r Report, now time.Time) (tried bool) {
 	switch {
 	case ps.on, tried:
 	case e == nil, r.Immediate, ps.suspects(l.key):
-		g.begin(ps, now, r.Detail)
+		g.begin(ps, now, r.cause())
 		ps.last = l
 		g.note(slog.LevelWarn, "paused", ps, slog.Time("next_probe", ps.next))
 	case e.passed: // since the call was sent
 	case e.interval == 0:
 		e.interval = g.options.ProbeInterval
-		g.note(slog.LevelWarn, "parked one key", ps, slog.String("cause", r.Detail))
+		g.noteOf(slog.LevelWarn, "parked one key", ps, p.scope.Account, r.cause(),
+			slog.String("key", cut(p.key, maxKeyLogged)), slog.Time("next_try", now.Add(e.interval)))
 	default:
 		e.interval = min(2*e.interval, g.options.MaxProbeInterval)
 	}
@@ -113,6 +115,20 @@ func (g *Gate) narrow(p *Permit, level Level, kind pauseKind) Level {
 		}
 	}
 	return level
+}
+
+// maxKeyLogged bounds a key in a log line, in bytes.
+const maxKeyLogged = 256
+
+// cut shortens s to at most n bytes, between characters.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
 }
 
 // suspects says whether another key has had such a reply and none has passed since: then it is not the key's fault.

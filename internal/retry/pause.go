@@ -35,7 +35,7 @@ type pause struct {
 	interval time.Duration // from one probe to the next
 	probing  bool          // a probe is in flight
 	last     lane          // of the last failed probe, or of the reply that began it
-	detail   string
+	cause    cause
 	epoch    uint64    // Gate.epoch when it began: older permits are not its probes
 	lifted   time.Time // when a probe or an operator ended it last
 
@@ -128,8 +128,8 @@ func (sc *scopeState) passPauses(now time.Time, p *Permit) *Refusal {
 func pauseBit(place, kind int) uint32 { return 1 << (place*pauseKinds + kind) }
 
 // begin pauses a place.
-func (g *Gate) begin(ps *pause, now time.Time, detail string) {
-	ps.on, ps.begun, ps.since, ps.detail = true, true, now, detail
+func (g *Gate) begin(ps *pause, now time.Time, why cause) {
+	ps.on, ps.begun, ps.since, ps.cause = true, true, now, why
 	ps.probing, ps.last, ps.epoch = false, lane{}, g.epoch
 	switch ps.kind {
 	case pauseThrottled: // ban sets until and next
@@ -158,7 +158,7 @@ func (g *Gate) end(ps *pause, at time.Time, why string) {
 	g.refresh(ps.place)
 	ps.place.rehold(at)
 	g.signal()
-	g.note(slog.LevelInfo, "resumed", ps, slog.String("why", why), after(at.Sub(ps.since)))
+	g.noteOf(slog.LevelInfo, "resumed", ps, ps.place.account, cause{detail: ps.cause.detail}, slog.String("why", why), after(at.Sub(ps.since)))
 }
 
 // lift ends a pause on the evidence that the world is well again, or by an operator's order. Replies to calls that were
@@ -171,7 +171,7 @@ func (g *Gate) lift(ps *pause, now time.Time, why string) {
 // ban pauses a place until the platform's seconds are over. wait 0: the reply did not say; then a second, but for an app
 // key's ban (the day's calls are used up) the next midnight in GMT+8 with a probe now and then, because an operator can
 // reset the day's count (protocol section 6).
-func (g *Gate) ban(ps *pause, now time.Time, wait time.Duration, detail string) {
+func (g *Gate) ban(ps *pause, now time.Time, wait time.Duration, why cause) {
 	known := wait > 0
 	until := now.Add(wait)
 	var next time.Time
@@ -184,7 +184,7 @@ func (g *Gate) ban(ps *pause, now time.Time, wait time.Duration, detail string) 
 	}
 	began := !ps.on
 	if began {
-		g.begin(ps, now, detail)
+		g.begin(ps, now, why)
 		ps.until, ps.next, ps.interval = until, next, g.options.MaxProbeInterval
 	} else if guessed := !ps.next.IsZero(); guessed && known {
 		ps.until, ps.next = until, next
@@ -239,7 +239,9 @@ func (g *Gate) probed(ps *pause, p *Permit, r Report, now time.Time) {
 			ps.interval = min(2*ps.interval, max(g.options.MaxProbeInterval, ps.interval))
 		}
 		ps.next, ps.last = now.Add(ps.interval), p.lane()
-		ps.detail = keep(r.Detail, ps.detail)
+		if r.Detail != "" {
+			ps.cause = r.cause()
+		}
 	}
 }
 
@@ -277,11 +279,4 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-func keep(text, old string) string {
-	if text != "" {
-		return text
-	}
-	return old
 }

@@ -89,7 +89,7 @@ func (g *Gate) done(p *Permit, r Report) Verdict {
 		v.Hold = g.reject(p, r, now)
 	case KindThrottled:
 		sc.bucket.halve(now, p.at)
-		g.ban(&sc.place(r.Level.or(LevelAppKeyMethod)).pauses[pauseThrottled], now, r.Wait, r.Detail)
+		g.ban(&sc.place(r.Level.or(LevelAppKeyMethod)).pauses[pauseThrottled], now, r.Wait, r.cause())
 	case KindSession, KindMisconfigured:
 		if v.Tried = g.refuse(p, r, now); v.Tried && r.Last {
 			v.Hold = g.reject(p, r, now)

@@ -31,7 +31,14 @@ type Report struct {
 	Ambiguous bool
 	// Detail goes into the log line and the snapshot of a pause: code and sub_code, never personal data.
 	Detail string
+	// Advice goes there too: what to look at, in words of our own.
+	Advice string
 }
+
+// cause is why a place is paused, for those who read of it.
+type cause struct{ detail, advice string }
+
+func (r *Report) cause() cause { return cause{r.Detail, r.Advice} }
 
 // conclusive says that the platform looked at the event and decided: the world is well.
 func (k Kind) conclusive() bool { return k == KindSuccess || k == KindRejected }

@@ -18,6 +18,7 @@ type Pause struct {
 	Until     time.Time `json:"until,omitzero"`      // of a ban; the others end when a probe passes
 	NextProbe time.Time `json:"next_probe,omitzero"` // zero for a ban that said when it ends
 	Detail    string    `json:"detail,omitempty"`
+	Advice    string    `json:"advice,omitempty"`
 }
 
 // Pauses lists the pauses that are on, in a fixed order.
@@ -34,7 +35,8 @@ func (g *Gate) Pauses() []Pause {
 			}
 			pauses = append(pauses, Pause{
 				Level: pl.level, Account: pl.account, AppKey: pl.scope.AppKey, Method: pl.scope.Method,
-				Reason: ps.kind.reason(), Since: ps.since, Until: ps.until, NextProbe: ps.next, Detail: ps.detail,
+				Reason: ps.kind.reason(), Since: ps.since, Until: ps.until, NextProbe: ps.next, Detail: ps.cause.detail,
+				Advice: ps.cause.advice,
 			})
 		}
 	}
@@ -64,7 +66,7 @@ func (g *Gate) Restore(pauses []Pause) {
 			continue
 		}
 		if !ps.on {
-			g.begin(ps, now, p.Detail)
+			g.begin(ps, now, cause{p.Detail, p.Advice})
 		}
 		ps.until, ps.next, ps.interval, ps.bans = p.Until, p.NextProbe, g.options.MaxProbeInterval, p.Until
 		g.note(slog.LevelInfo, "paused", ps, slog.Time("until", ps.until), slog.Bool("restored", true))

@@ -83,6 +83,9 @@ type Reply struct {
 	// Fields are the reply's own business fields by name: lists as plain arrays, numbers as json.Number.
 	Fields map[string]any
 
+	// Advice says what is wrong in fixed words, and what to look at: of throttled, session, misconfigured and rejected, where
+	// it is known. It holds nothing that the platform said.
+	Advice string
 	// Wait is how long a throttled scope must rest.
 	Wait time.Duration
 	// Immediate says that the account pauses at once, without waiting for a second key (codes 26, 27, 44).

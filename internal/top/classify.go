@@ -12,6 +12,7 @@ type verdict struct {
 	immediate  bool
 	retryOnce  bool
 	nothingRan bool
+	advice     string
 }
 
 // rule is one row of the table: a code, or a pattern of sub_codes in which * stands for any text. A sub_code that names
@@ -26,62 +27,88 @@ type rule struct {
 	immediate  bool
 	retryOnce  bool
 	nothingRan bool // the code proves that the call did not run
+	// advice says what is wrong in words of our own, and what to look at. All but transient ones have it: it stands in the
+	// log line of a pause.
+	advice string
 }
+
+// signCheckFailure is what a Qimen provider calls a bad sign, as code or as sub_code.
+const signCheckFailure = "sign-check-failure"
 
 // rules is everything that is known of the platform's answers. Of several sub_code rules the first one holds. Names are
 // those of the platform's lists; the classes are the contract's.
 var rules = []rule{
 	// Sub_codes that speak of the world, under any code.
-	{sub: "accesscontrol.limited-by-app-access-count", world: true, class: ClassThrottled, scope: ScopeAppKey}, // a day
-	{sub: "accesscontrol.limited-by-api-access-count", world: true, class: ClassThrottled, scope: ScopeMethod}, // over all apps
-	{sub: "accesscontrol.limited-by-app-api-access-count", world: true, class: ClassThrottled, scope: ScopeAppKeyMethod},
-	{sub: "accesscontrol.limited-by-dynamic-access-count", world: true, class: ClassThrottled, scope: ScopeAppKeyMethod},
-	{sub: "accesscontrol.*", world: true, class: ClassThrottled, scope: ScopeAppKeyMethod},
-	{sub: "isv.permission*", world: true, class: ClassMisconfigured}, // -api-package-*, -ip-whitelist-limit, -api-widget-only-limit
-	{sub: "isv.invalid-permission", world: true, class: ClassMisconfigured},
-	{sub: "isv.access-limited*", world: true, class: ClassMisconfigured},
-	{sub: "isv.appkey*", world: true, class: ClassMisconfigured},                                  // "isv.appkey not exists"
-	{sub: "isv.*timestamp*", world: true, class: ClassMisconfigured},                              // -limit-error, replayattack-timestamp-invalid-error
-	{sub: "sign-check-failure", world: true, class: ClassMisconfigured, scope: ScopeAppKeyMethod}, // a Qimen provider refuses the sign
-	{sub: "invalid-sessionkey", world: true, class: ClassSession, scope: ScopeAccount, immediate: true},
-	{sub: "session-expired", world: true, class: ClassSession, scope: ScopeAccount, immediate: true},
-	{sub: "session-is-blank", world: true, class: ClassSession, scope: ScopeAccount, immediate: true},
-	{sub: "sessionkey-not-generated-by-server", world: true, class: ClassSession, scope: ScopeAccount, immediate: true},
+	{sub: "accesscontrol.limited-by-app-access-count", world: true, class: ClassThrottled, scope: ScopeAppKey,
+		advice: "the app key's calls of the day are used up until 24:00 GMT+8: reset the count in the platform's console, or set top.rate_limit.per_day"},
+	{sub: "accesscontrol.limited-by-api-access-count", world: true, class: ClassThrottled, scope: ScopeMethod,
+		advice: "the platform limits the API over all who call it: it passes by itself"},
+	{sub: "accesscontrol.limited-by-app-api-access-count", world: true, class: ClassThrottled, scope: ScopeAppKeyMethod,
+		advice: "the app key calls the API too often: " + passes},
+	{sub: "accesscontrol.limited-by-dynamic-access-count", world: true, class: ClassThrottled, scope: ScopeAppKeyMethod,
+		advice: "the platform protects itself: it passes by itself"},
+	{sub: "accesscontrol.*", world: true, class: ClassThrottled, scope: ScopeAppKeyMethod,
+		advice: "the platform limits the calls: " + passes},
+	{sub: "isv.permission*", world: true, class: ClassMisconfigured, // -api-package-*, -ip-whitelist-limit, -api-widget-only-limit
+		advice: "the app key may not call the API from here: look at its API permissions and its IP whitelist in the platform's console"},
+	{sub: "isv.invalid-permission", world: true, class: ClassMisconfigured,
+		advice: "the app key has no permission for the API: apply for it in the platform's console"},
+	{sub: "isv.access-limited*", world: true, class: ClassMisconfigured,
+		advice: "the platform does not let this address in: look at the app's IP whitelist in the platform's console"},
+	{sub: "isv.appkey*", world: true, class: ClassMisconfigured, // "isv.appkey not exists"
+		advice: "the platform does not know the app key: check top.accounts.{account}.app_key"},
+	{sub: "isv.*timestamp*", world: true, class: ClassMisconfigured, // -limit-error, replayattack-timestamp-invalid-error
+		advice: "the platform refuses the time of the call: set this machine's clock (NTP)"},
+	{sub: signCheckFailure, world: true, class: ClassMisconfigured, scope: ScopeAppKeyMethod, // a Qimen provider refuses the sign
+		advice: "the provider refuses the signature: check top.accounts.{account}.app_secret_file, and target_app_key and customer_id of qimen.outbound"},
+	{sub: "invalid-sessionkey", world: true, class: ClassSession, scope: ScopeAccount, immediate: true, advice: "invalid session: " + renewSession},
+	{sub: "session-expired", world: true, class: ClassSession, scope: ScopeAccount, immediate: true, advice: "the session has expired: " + renewSession},
+	{sub: "session-is-blank", world: true, class: ClassSession, scope: ScopeAccount, immediate: true,
+		advice: "missing session: write one to top.accounts.{account}.session_file"},
+	{sub: "sessionkey-not-generated-by-server", world: true, class: ClassSession, scope: ScopeAccount, immediate: true,
+		advice: "the session is none of the platform's: check top.accounts.{account}.session_file"},
 
-	// Codes below 100 but 15 and 50: the platform's own checks.
-	{code: 3, class: ClassMisconfigured, scope: ScopeAccountMethod},                         // Upload Fail: no call of ours uploads
-	{code: 4, class: ClassThrottled, scope: ScopeAppKeyMethod, nothingRan: true},            // User Call Limited
-	{code: 5, class: ClassThrottled, scope: ScopeAppKeyMethod, nothingRan: true},            // Session Call Limited
-	{code: 6, class: ClassThrottled, scope: ScopeAppKeyMethod, nothingRan: true},            // Partner Call Limited
-	{code: 7, class: ClassThrottled, scope: ScopeAppKeyMethod, nothingRan: true},            // App Call Limited
-	{code: 8, class: ClassThrottled, scope: ScopeAppKeyMethod, nothingRan: true},            // App Call Exceeds Limited Frequency
-	{code: 9, class: ClassMisconfigured, scope: ScopeAccountMethod, nothingRan: true},       // Http Action Not Allowed
-	{code: 10, class: ClassTransient},                                                       // Service Currently Unavailable
-	{code: 11, class: ClassMisconfigured, scope: ScopeAppKeyMethod, nothingRan: true},       // Insufficient ISV Permissions
-	{code: 12, class: ClassSession, scope: ScopeAccountMethod, nothingRan: true},            // Insufficient User Permissions
-	{code: 13, class: ClassMisconfigured, scope: ScopeAccountMethod, nothingRan: true},      // Insufficient Partner Permissions
-	{code: 21, class: ClassMisconfigured, scope: ScopeAccountMethod, nothingRan: true},      // Missing Method
-	{code: 22, class: ClassMisconfigured, scope: ScopeAppKeyMethod, nothingRan: true},       // Invalid Method
-	{code: 23, class: ClassMisconfigured, scope: ScopeAccountMethod, nothingRan: true},      // Invalid Format
-	{code: 24, class: ClassMisconfigured, scope: ScopeAccountMethod, nothingRan: true},      // Missing Signature
-	{code: 25, class: ClassMisconfigured, scope: ScopeAppKey, nothingRan: true},             // Invalid Signature
-	{code: 26, class: ClassSession, scope: ScopeAccount, immediate: true, nothingRan: true}, // Missing Session
-	{code: 27, class: ClassSession, scope: ScopeAccount, immediate: true, nothingRan: true}, // Invalid Session
-	{code: 28, class: ClassMisconfigured, scope: ScopeAppKey, nothingRan: true},             // Missing App Key
-	{code: 29, class: ClassMisconfigured, scope: ScopeAppKey, nothingRan: true},             // Invalid App Key
-	{code: 30, class: ClassMisconfigured, scope: ScopeAppKey, nothingRan: true},             // Missing Timestamp
-	{code: 31, class: ClassMisconfigured, scope: ScopeAppKey, nothingRan: true},             // Invalid Timestamp
-	{code: 32, class: ClassMisconfigured, scope: ScopeAppKey, nothingRan: true},             // Missing Version
-	{code: 33, class: ClassMisconfigured, scope: ScopeAppKey, nothingRan: true},             // Invalid Version
-	{code: 34, class: ClassMisconfigured, scope: ScopeAppKey, nothingRan: true},             // Unsupported Version
-	{code: 40, class: ClassRejected},                                                        // Missing Required Arguments
-	{code: 41, class: ClassRejected},                                                        // Invalid Arguments
-	{code: 42, class: ClassSession, scope: ScopeAccountMethod, nothingRan: true},            // Insufficient session permissions
-	{code: 43, class: ClassRejected},                                                        // Parameter Error
-	{code: 44, class: ClassSession, scope: ScopeAccount, immediate: true, nothingRan: true}, // Invalid access token
-	{code: 47, class: ClassRejected},                                                        // Invalid encoding
-	{code: 53, class: ClassSession, scope: ScopeAccountMethod, nothingRan: true},            // Insufficient security level
-	{code: 88, class: ClassTransient},                                                       // auth exception, time-outs
+	// Codes below 100 but 15 and 50: the platform's own checks. The advice begins with the platform's name for the code.
+	{code: 3, class: ClassMisconfigured, scope: ScopeAccountMethod, advice: "upload fail: no call of the worker uploads anything: check {gateway}"},
+	{code: 4, class: ClassThrottled, scope: ScopeAppKeyMethod, nothingRan: true, advice: "user call limited: " + passes},
+	{code: 5, class: ClassThrottled, scope: ScopeAppKeyMethod, nothingRan: true, advice: "session call limited: " + passes},
+	{code: 6, class: ClassThrottled, scope: ScopeAppKeyMethod, nothingRan: true, advice: "partner call limited: " + passes},
+	{code: 7, class: ClassThrottled, scope: ScopeAppKeyMethod, nothingRan: true, advice: "app call limited: " + passes},
+	{code: 8, class: ClassThrottled, scope: ScopeAppKeyMethod, nothingRan: true, advice: "app call exceeds limited frequency: " + passes},
+	{code: 9, class: ClassMisconfigured, scope: ScopeAccountMethod, nothingRan: true, advice: "HTTP action not allowed: check {gateway}, and what stands between here and the platform: calls are POST"},
+	{code: 10, class: ClassTransient}, // Service Currently Unavailable
+	{code: 11, class: ClassMisconfigured, scope: ScopeAppKeyMethod, nothingRan: true,
+		advice: "insufficient ISV permissions: look at the app key's API permissions and its IP whitelist in the platform's console"},
+	{code: 12, class: ClassSession, scope: ScopeAccountMethod, nothingRan: true,
+		advice: "insufficient user permissions: let a user who may use the API authorise, and write the session to top.accounts.{account}.session_file"},
+	{code: 13, class: ClassMisconfigured, scope: ScopeAccountMethod, nothingRan: true,
+		advice: "insufficient partner permissions: look at the app's permissions in the platform's console"},
+	{code: 21, class: ClassMisconfigured, scope: ScopeAccountMethod, nothingRan: true, advice: "missing method: " + lostOnTheWay},
+	{code: 22, class: ClassMisconfigured, scope: ScopeAppKeyMethod, nothingRan: true,
+		advice: "invalid method: see in the platform's console whether the app has the API, and check {gateway}"},
+	{code: 23, class: ClassMisconfigured, scope: ScopeAccountMethod, nothingRan: true, advice: "invalid format: " + lostOnTheWay},
+	{code: 24, class: ClassMisconfigured, scope: ScopeAccountMethod, nothingRan: true, advice: "missing signature: " + lostOnTheWay},
+	{code: 25, class: ClassMisconfigured, scope: ScopeAppKey, nothingRan: true, advice: "invalid signature: check top.accounts.{account}.app_secret_file"},
+	{code: 26, class: ClassSession, scope: ScopeAccount, immediate: true, nothingRan: true,
+		advice: "missing session: write one to top.accounts.{account}.session_file"},
+	{code: 27, class: ClassSession, scope: ScopeAccount, immediate: true, nothingRan: true, advice: "invalid session: " + renewSession},
+	{code: 28, class: ClassMisconfigured, scope: ScopeAppKey, nothingRan: true, advice: "missing app key: " + lostOnTheWay},
+	{code: 29, class: ClassMisconfigured, scope: ScopeAppKey, nothingRan: true, advice: "invalid app key: check top.accounts.{account}.app_key"},
+	{code: 30, class: ClassMisconfigured, scope: ScopeAppKey, nothingRan: true, advice: "missing timestamp: " + lostOnTheWay},
+	{code: 31, class: ClassMisconfigured, scope: ScopeAppKey, nothingRan: true,
+		advice: "invalid timestamp: set this machine's clock (NTP): the platform takes ten minutes of difference"},
+	{code: 32, class: ClassMisconfigured, scope: ScopeAppKey, nothingRan: true, advice: "missing version: " + lostOnTheWay},
+	{code: 33, class: ClassMisconfigured, scope: ScopeAppKey, nothingRan: true, advice: "invalid version: check {gateway}: it must speak version 2.0"},
+	{code: 34, class: ClassMisconfigured, scope: ScopeAppKey, nothingRan: true, advice: "unsupported version: check {gateway}: it must speak version 2.0"},
+	{code: 40, class: ClassRejected, advice: "missing required arguments: " + compare},
+	{code: 41, class: ClassRejected, advice: "invalid arguments: " + compare},
+	{code: 42, class: ClassSession, scope: ScopeAccountMethod, nothingRan: true, advice: "insufficient session permissions: " + renewSession},
+	{code: 43, class: ClassRejected, advice: "parameter error: " + compare},
+	{code: 44, class: ClassSession, scope: ScopeAccount, immediate: true, nothingRan: true, advice: "invalid access token: " + renewSession},
+	{code: 47, class: ClassRejected, advice: "invalid encoding: " + compare},
+	{code: 53, class: ClassSession, scope: ScopeAccountMethod, nothingRan: true,
+		advice: "insufficient security level: look at what the platform's console demands of the app's network, and " + renewSession},
+	{code: 88, class: ClassTransient}, // auth exception, time-outs
 
 	// Sub_codes of what stands behind the platform: codes 15, 50 and from 100 on.
 	{sub: "isp.null-pointer-exception", class: ClassTransient, retryOnce: true},
@@ -100,20 +127,20 @@ var rules = []rule{
 	{sub: "isp.service-error", class: ClassTransient},
 	{sub: "isp.invalid-parameters", class: ClassTransient}, // advised against, but only the three above are exceptions
 	{sub: "isp.*", class: ClassTransient},
-	{sub: "isv.missing-parameter", class: ClassRejected},
-	{sub: "isv.invalid-parameter", class: ClassRejected},
-	{sub: "isv.parameters-mismatch", class: ClassRejected},
-	{sub: "isv.*-not-exist", class: ClassRejected},
-	{sub: "isv.*-service-error", class: ClassRejected},
-	{sub: "isv.trade-service-rejection", class: ClassRejected},
-	{sub: "isv.request-replay-error", class: ClassRejected},
-	{sub: "isv.*", class: ClassRejected},
+	{sub: "isv.missing-parameter", class: ClassRejected, advice: "missing parameter: " + compare},
+	{sub: "isv.invalid-parameter", class: ClassRejected, advice: "invalid parameter: " + compare},
+	{sub: "isv.parameters-mismatch", class: ClassRejected, advice: "parameters do not match: " + compare},
+	{sub: "isv.*-not-exist", class: ClassRejected, advice: "what the events name does not exist: " + readLetters},
+	{sub: "isv.*-service-error", class: ClassRejected, advice: readLetters},
+	{sub: "isv.trade-service-rejection", class: ClassRejected, advice: "the service refuses the events: " + readLetters},
+	{sub: "isv.request-replay-error", class: ClassRejected, advice: "the platform calls it a replay: " + readLetters},
+	{sub: "isv.*", class: ClassRejected, advice: readLetters},
 }
 
 // Codes that the table does not name.
 var (
-	unknownBelow100 = verdict{class: ClassMisconfigured, scope: ScopeAccountMethod}
-	unknownFrom100  = verdict{class: ClassRejected}
+	unknownBelow100 = verdict{class: ClassMisconfigured, scope: ScopeAccountMethod, advice: "an unknown code: look it up in the platform's list of errors"}
+	unknownFrom100  = verdict{class: ClassRejected, advice: readLetters}
 	backEndFailed   = verdict{class: ClassTransient} // 15 and 50, when the sub_code says nothing more
 )
 
@@ -157,7 +184,7 @@ func judge(code, subCode string) (v verdict, known bool) {
 }
 
 func (r *rule) verdict() verdict {
-	return verdict{class: r.class, scope: r.scope, immediate: r.immediate, retryOnce: r.retryOnce, nothingRan: r.nothingRan}
+	return verdict{class: r.class, scope: r.scope, immediate: r.immediate, retryOnce: r.retryOnce, nothingRan: r.nothingRan, advice: r.advice}
 }
 
 // codeNumber reads a code: a JSON number in any notation, or its text. Numbers beyond all codes count as very large.

@@ -137,6 +137,7 @@ func (c *Client) methodOptions(method string) MethodOptions {
 func (c *Client) Call(ctx context.Context, a *Account, t *schemas.Type, p Payload) Reply {
 	start := time.Now()
 	r := c.call(ctx, a, t, p)
+	r.fillAdvice(a, t)
 	r.Duration = time.Since(start)
 	return r
 }
@@ -160,11 +161,11 @@ func (c *Client) call(ctx context.Context, a *Account, t *schemas.Type, p Payloa
 	}
 	switch {
 	case e == nil:
-		return Reply{Class: ClassMisconfigured, Scope: ScopeMethod, NothingRan: true, Err: errNoGateway}
+		return Reply{Class: ClassMisconfigured, Scope: ScopeMethod, NothingRan: true, Err: errNoGateway, Advice: adviceNoGateway}
 	case secret == "":
-		return Reply{Class: ClassMisconfigured, Scope: ScopeAppKey, NothingRan: true, Err: errNoSecret}
+		return Reply{Class: ClassMisconfigured, Scope: ScopeAppKey, NothingRan: true, Err: errNoSecret, Advice: adviceNoSecret}
 	case t.Session && !isQimen && Blank(session):
-		return Reply{Class: ClassSession, Scope: ScopeAccount, Immediate: true, NothingRan: true, Err: errNoSession}
+		return Reply{Class: ClassSession, Scope: ScopeAccount, Immediate: true, NothingRan: true, Err: errNoSession, Advice: adviceNoSession}
 	}
 
 	x := newExchange()

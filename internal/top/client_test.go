@@ -183,7 +183,7 @@ func statusServer(t *testing.T, status int, header map[string]string, body strin
 		_, _ = io.WriteString(w, body)
 	}))
 	t.Cleanup(gateway.Close)
-	return testClient(t, Options{Gateway: gateway.URL, Timeout: 5 * time.Second})
+	return testClient(t, Options{Gateway: gateway.URL, QimenGateway: gateway.URL, Timeout: 5 * time.Second})
 }
 
 func TestStatus(t *testing.T) {

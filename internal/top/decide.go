@@ -29,16 +29,17 @@ func (r *Reply) decide(t *schemas.Type, x *exchange, o *MethodOptions, now time.
 		return
 	case x.status == http.StatusTooManyRequests:
 		r.Class, r.Scope, r.NothingRan = ClassThrottled, ScopeAppKeyMethod, true
+		r.Advice = "the gateway limits the calls: " + passes
 		r.Wait = retryAfterWait(x.retryAfter, now)
 		if v, known := judge(body.code, body.subCode); known && body.kind == kindError && v.class == ClassThrottled {
-			r.throttled(v.scope, body, now)
+			r.throttled(v, body, now)
 		}
 		return
 	case x.status >= 400 && x.err != nil:
 		r.unanswered(t, x.err)
 		return
 	case x.status >= 300 && x.status < 400, x.status >= 400 && body.kind != kindError:
-		r.Class, r.Scope = ClassMisconfigured, ScopeAccountMethod
+		r.Class, r.Scope, r.Advice = ClassMisconfigured, ScopeAccountMethod, adviceStatus
 		// A redirect sends the same call elsewhere; but 303 points to the result of one that ran, and the page of a proxy or
 		// a firewall is no proof.
 		r.NothingRan = x.status < 400 && x.status != http.StatusSeeOther
@@ -84,12 +85,12 @@ func (r *Reply) refused(t *schemas.Type, body reading, o *MethodOptions, now tim
 	r.NothingRan = v.nothingRan
 	switch v.class {
 	case ClassThrottled:
-		r.throttled(v.scope, body, now)
+		r.throttled(v, body, now)
 	case ClassTransient:
 		r.unanswered(t, nil)
 		r.RetryOnce = v.retryOnce && r.Class == ClassTransient
 	default:
-		r.Class, r.Scope, r.Immediate = v.class, v.scope, v.immediate
+		r.Class, r.Scope, r.Immediate, r.Advice = v.class, v.scope, v.immediate, v.advice
 		r.unproven(t)
 	}
 }
@@ -102,8 +103,8 @@ func (r *Reply) unproven(t *schemas.Type) {
 	}
 }
 
-func (r *Reply) throttled(scope Scope, body reading, now time.Time) {
-	r.Class, r.Scope = ClassThrottled, scope
+func (r *Reply) throttled(v verdict, body reading, now time.Time) {
+	r.Class, r.Scope, r.Advice = ClassThrottled, v.scope, v.advice
 	r.Wait = banWait(body.subCode, body.message, now)
 }
 
@@ -115,9 +116,10 @@ func (r *Reply) failed(t *schemas.Type, code string, o *MethodOptions) {
 	case code != "" && (slices.Contains(t.TransientCodes, code) || slices.Contains(o.TransientCodes, code)):
 		r.unanswered(t, nil)
 		r.Definite = true
-	case code == "sign-check-failure":
+	case code == signCheckFailure:
 		// Protocol section 7.4: a provider's words for a bad sign. A wrong secret is no fault of the event.
-		r.Class, r.Scope = ClassMisconfigured, ScopeAppKeyMethod
+		v := ruleOfSub(signCheckFailure, true).verdict()
+		r.Class, r.Scope, r.Advice = v.class, v.scope, v.advice
 	default:
 		r.Class = ClassRejected
 	}
