@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/toprelay/worker/internal/event"
+	"github.com/toprelay/worker/internal/retry"
 	"github.com/toprelay/worker/internal/top"
 )
 
@@ -120,6 +121,73 @@ func TestExpiryKeepsTheLettersOfOthers(t *testing.T) {
 		r.pass(10 * time.Second)
 		r.want("calls", len(r.caller.of("e-1")), 1)
 		r.want("results", r.results.outcomes()[:4], []string{"e-1 dead_lettered", "e-1 dead_lettered", "e-1 dead_lettered", "e-1 dead_lettered"})
+	})
+}
+
+// An event that is tried for long leaves what the ledger has learned of another record of its id in the meantime.
+func TestRetryKeepsTheLettersOfOthers(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		r.caller.answer(func(c fakeCall) top.Reply {
+			if c.id == "e-1" && c.key == "3" {
+				return refused()
+			}
+			return unreachable()
+		})
+		g := r.kafka.assign(part(0), part(1))
+		r.start()
+		r.produce(status("e-1", 1))
+		r.kafka.append(part(1), parcel("waits", 2), status("e-1", 3))
+		r.pass(20 * time.Second)
+		r.want("letters", r.letters.reasons(), []string{"e-1 rejected"})
+		tries := len(r.caller.of("e-1"))
+		if tries < 4 {
+			t.Fatalf("%d calls", tries)
+		}
+		g.rebalance()
+		r.ledger.restarted()
+		r.caller.answer(nil)
+		r.kafka.assign(part(1))
+		r.pass(20 * time.Second)
+		r.want("calls", len(r.caller.of("e-1")), tries)
+		r.want("letters", r.letters.reasons(), []string{"e-1 rejected"})
+	})
+}
+
+// The outcome of a record's own call is not taken for another content's where the canonical form has changed since.
+func TestUnknownReadAgainIsNoConflict(t *testing.T) {
+	in(t, nil, func(r *rig) {
+		r.caller.answer(func(fakeCall) top.Reply { return ambiguous() })
+		r.letters.failing(errAway)
+		g := r.kafka.assign(part(0))
+		r.start()
+		r.produce(create("e-1"))
+		g.rebalance()
+		r.pass(20 * time.Second)
+		r.ledger.restarted()
+		r.letters.failing(nil)
+		k, _ := r.keyOf(create("e-1"))
+		r.ledger.rows[k].content.Hash[0]++
+		r.kafka.assign(part(0))
+		r.pass(20 * time.Second)
+		r.want("letters", r.letters.reasons(), []string{"e-1 outcome_unknown"})
+		if l := r.letters.list()[0]; l.Attempts != 1 || !strings.HasPrefix(l.Message, "the call may have run") {
+			t.Errorf("the letter is not that of the call: %+v", l)
+		}
+	})
+}
+
+// A shadow run gives back what it claims, whatever the ledger knows of the id.
+func TestDryRunHoldsNoClaim(t *testing.T) {
+	in(t, func(s *setup) { s.options.DryRun = true }, func(r *rig) {
+		r.kafka.settled = func(TopicPartition, int64) bool { return true } // there are no results to tell by
+		k, _ := r.keyOf(status("e-1", 1))
+		r.ledger.rows[k] = &fakeRow{history: retry.History{Attempts: 1, Lettered: "rejected 0123456789abcdef0123456789abcdef"}}
+		r.kafka.assign(part(0))
+		r.start()
+		r.produce(status("e-1", 1, expires(-time.Hour)))
+		if row, _ := r.ledger.row(k); row.claimed || row.history.Lettered == "" || len(r.letters.list()) > 0 {
+			t.Errorf("the ledger has %+v", row)
+		}
 	})
 }
 
