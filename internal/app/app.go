@@ -183,8 +183,9 @@ func (a *App) serveOps(context.Context) error {
 		a.started()
 		return nil
 	}
-	o := ops.Options{Listen: a.config.Ops.Listen, Listener: a.options.OpsListener, Gatherer: a.registry, Live: a.status.alive, Ready: a.checks()}
-	if a.config.Ops.ProtectMetrics {
+	o := ops.Options{Listen: a.config.Ops.Listen, Listener: a.options.OpsListener, Gatherer: a.registry, Live: a.status.alive, Ready: a.checks(),
+		Status: a.statusPage, ProtectMetrics: a.config.Ops.ProtectMetrics}
+	if a.config.Ops.ProtectMetrics || !a.config.Ops.Loopback() {
 		tokens, err := ops.ParseTokens(a.secrets.tokens.Value())
 		if err != nil {
 			return a.problemAt("ops.tokens_file", err)
@@ -216,6 +217,9 @@ func (a *App) started() {
 
 // OpsAddr is the address of the ops listener, empty where there is none.
 func (a *App) OpsAddr() string { return a.opsAddr }
+
+// CallsInFlight counts the calls to the platform that have started and not ended.
+func (a *App) CallsInFlight() int { return a.gate.InFlight() }
 
 // Pauses lists what is paused now.
 func (a *App) Pauses() []retry.Pause { return a.gate.Pauses() }
@@ -270,7 +274,15 @@ func (a *App) consume(ctx context.Context) error {
 		defer close(said)
 		a.sayReady(watching)
 	}()
+	draining := make(chan struct{})
+	heard := context.AfterFunc(ctx, func() {
+		defer close(draining)
+		a.log.Info("draining", "calls_in_flight", a.CallsInFlight(), "timeout", a.config.Consumer.DrainTimeout.String())
+	})
 	err := a.worker.Run(ctx)
+	if !heard() {
+		<-draining
+	}
 	stop()
 	<-said
 	a.log.Info("stopped")

@@ -223,13 +223,17 @@ func (v *validation) dedup() {
 	}
 }
 
+// Loopback says whether only this machine can reach the listener.
+func (o Ops) Loopback() bool {
+	host, _, err := net.SplitHostPort(o.Listen)
+	return err != nil || loopback(host)
+}
+
 func (v *validation) ops() {
 	o := v.c.Ops
 	v.secret("ops.tokens_file", o.TokensFile)
-	if o.Listen != "" && o.TokensFile == "" {
-		if host, _, err := net.SplitHostPort(o.Listen); err == nil && !loopback(host) {
-			v.problem("ops.listen", "other hosts could reach it and there is no ops.tokens_file; give one, or listen on 127.0.0.1")
-		}
+	if o.Listen != "" && o.TokensFile == "" && !o.Loopback() {
+		v.problem("ops.listen", "other hosts could reach it and there is no ops.tokens_file; give one, or listen on 127.0.0.1")
 	}
 	if o.ProtectMetrics && o.TokensFile == "" {
 		v.problem("ops.protect_metrics", "there are no tokens to ask for; give ops.tokens_file")

@@ -95,11 +95,11 @@ type Redis struct {
 
 // Ops is the listener for metrics and health.
 type Ops struct {
-	// Address of `/metrics`, `/livez` and `/readyz`. Port 0: any free one. Empty: no listener.
+	// Address of `/metrics`, `/livez`, `/readyz` and `/api/v1/status`. Port 0: any free one. Empty: no listener.
 	//
 	// Refused: an address that is not loopback, without `tokens_file`.
 	Listen string `yaml:"listen" default:"127.0.0.1:8080" format:"listen"`
-	// File with the tokens that callers must show, one a line: a name, a blank, and the hex SHA-256 of the token.
+	// File with the tokens that callers of `/api` must show where `listen` is not loopback, one a line: a name, a blank, and the hex SHA-256 of the token.
 	//
 	// Refused: a file that is missing, empty or readable by others.
 	TokensFile string `yaml:"tokens_file" format:"secret" example:"secrets/ops-tokens"`

@@ -110,6 +110,20 @@ const (
 	Stopped
 )
 
+// String is the state's name on the status page.
+func (s State) String() string {
+	switch s {
+	case Joining:
+		return "joining"
+	case Consuming:
+		return "consuming"
+	case Draining:
+		return "draining"
+	default:
+		return "stopped"
+	}
+}
+
 // New makes a worker. Nothing runs before Run.
 func New(o Options, p Parts) *Worker {
 	w := &Worker{

@@ -28,8 +28,11 @@ type Options struct {
 	Gatherer prometheus.Gatherer
 	Live     func() error // nil while the main loop ticks
 	Ready    []Check
-	// Tokens, where not nil, protect /metrics. /livez and /readyz stay open.
-	Tokens *Tokens
+	Status   func() any // what /api/v1/status answers, as JSON
+	// Tokens, where not nil, protect what other hosts must not read: /api, and /metrics where ProtectMetrics is set. /livez
+	// and /readyz stay open.
+	Tokens         *Tokens
+	ProtectMetrics bool
 }
 
 // Server is the ops listener.
@@ -82,21 +85,26 @@ func (s *Server) Close(ctx context.Context) error {
 	return err
 }
 
-// Handler serves /metrics, /livez and /readyz.
+// Handler serves /metrics, /livez, /readyz and /api/v1/status.
 func Handler(o Options) http.Handler {
 	mux := http.NewServeMux()
 	metrics := promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
 		EnableOpenMetrics: true, MaxRequestsInFlight: maxScrapes, Timeout: scrapeTimeout,
 	})
-	if o.Tokens != nil {
+	if o.Tokens != nil && o.ProtectMetrics {
 		metrics = o.Tokens.protect(metrics)
 	}
 	mux.Handle("GET /metrics", metrics)
+	var status http.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, o.Status()) })
+	if o.Tokens != nil {
+		status = o.Tokens.protect(status)
+	}
+	mux.Handle("GET /api/v1/status", status)
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { live(w, o.Live) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, o.Ready) })
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		fmt.Fprintln(w, "TOP Relay\n\n/metrics  Prometheus metrics\n/livez    is the process alive\n/readyz   does it consume, and if not, what is missing")
+		fmt.Fprintln(w, "TOP Relay\n\n/metrics  Prometheus metrics\n/livez    is the process alive\n/readyz   does it consume, and if not, what is missing\n/api/v1/status  what waits, why, and for how long: partitions, pauses, breakers, bounds")
 	})
 	return mux
 }

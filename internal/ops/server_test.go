@@ -42,9 +42,13 @@ func TestEndpoints(t *testing.T) {
 		{"ready", "/readyz", "", Options{Ready: []Check{{"group", well}, {"store", well}}}, 200, `{"missing":[],"ready":true}`},
 		{"not ready", "/readyz", "", Options{Ready: []Check{{"group", ill}, {"store", well}}}, 503,
 			`{"missing":[{"name":"group","error":"no answer from 127.0.0.1:9092"}],"ready":false}`},
-		{"protected, no token", "/metrics", "", Options{Tokens: tokens}, 401, "needs a token"},
-		{"protected, wrong token", "/metrics", "tset", Options{Tokens: tokens}, 401, "needs a token"},
-		{"protected, right token", "/metrics", "test", Options{Tokens: tokens}, 200, "toprelay_test_total 3"},
+		{"protected, no token", "/metrics", "", Options{Tokens: tokens, ProtectMetrics: true}, 401, "needs a token"},
+		{"protected, wrong token", "/metrics", "tset", Options{Tokens: tokens, ProtectMetrics: true}, 401, "needs a token"},
+		{"protected, right token", "/metrics", "test", Options{Tokens: tokens, ProtectMetrics: true}, 200, "toprelay_test_total 3"},
+		{"metrics stay open", "/metrics", "", Options{Tokens: tokens}, 200, "toprelay_test_total 3"},
+		{"status", "/api/v1/status", "", Options{}, 200, `{"state":"consuming"}`},
+		{"status, no token", "/api/v1/status", "", Options{Tokens: tokens}, 401, "needs a token"},
+		{"status, right token", "/api/v1/status", "test", Options{Tokens: tokens}, 200, `{"state":"consuming"}`},
 		{"health stays open", "/livez", "", Options{Tokens: tokens, Live: well}, 200, "true"},
 		{"index", "/", "", Options{}, 200, "/readyz"},
 		{"unknown", "/nothing", "", Options{}, 404, ""},
@@ -52,6 +56,7 @@ func TestEndpoints(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.options.Gatherer = registry()
+			tt.options.Status = func() any { return map[string]string{"state": "consuming"} }
 			r := httptest.NewRequest(http.MethodGet, tt.path, nil)
 			if tt.token != "" {
 				r.Header.Set("Authorization", "Bearer "+tt.token)

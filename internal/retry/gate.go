@@ -113,6 +113,13 @@ func (g *Gate) take(p *Permit) {
 	}
 }
 
+// InFlight counts the calls that were admitted and are not over.
+func (g *Gate) InFlight() int {
+	g.mu.Lock()
+	defer g.unlock()
+	return g.inFlight
+}
+
 // Changed receives whenever a refusal may have become wrong: a slot came back, a pause is over or due for a probe, the
 // breaker moved. Several changes make one signal. What changes by time alone is told by NextChange, not here.
 func (g *Gate) Changed() <-chan struct{} { return g.changed }

@@ -46,6 +46,17 @@ func (g *Gate) Pauses() []Pause {
 	return pauses
 }
 
+// Breakers says in which state the breaker of each method is: closed, half_open or open.
+func (g *Gate) Breakers() map[string]string {
+	g.mu.Lock()
+	defer g.unlock()
+	states := make(map[string]string, len(g.methodList))
+	for _, m := range g.methodList {
+		states[m.name] = stateName(m.breaker.state)
+	}
+	return states
+}
+
 func (p Pause) order() string {
 	return strings.Join([]string{p.Level.String(), p.Account, p.AppKey, p.Method, p.Reason}, "\x00")
 }
