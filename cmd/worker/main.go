@@ -7,6 +7,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -23,7 +24,13 @@ func main() {
 		<-signals
 		stop()
 		<-signals
+		if say := lastWords.Load(); say != nil {
+			(*say)()
+		}
 		os.Exit(exitFailed)
 	}()
 	os.Exit(execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
+
+// lastWords is what the command says before a second signal ends it; nil: nothing.
+var lastWords atomic.Pointer[func()]

@@ -25,6 +25,7 @@ const (
 type exitError struct {
 	code int
 	err  error
+	said bool // in the log, so that it need not be printed
 }
 
 func (e *exitError) Error() string { return e.err.Error() }
@@ -35,7 +36,7 @@ func withCode(code int, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &exitError{code, err}
+	return &exitError{code: code, err: err}
 }
 
 // cli is what all commands share: the streams and the global flags. stdout is data, stderr is words.
@@ -60,12 +61,14 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(stderr, "%s: %v\n", cmd.CommandPath(), err)
 	var coded *exitError
-	if errors.As(err, &coded) {
-		return coded.code
+	if !errors.As(err, &coded) {
+		coded = &exitError{code: exitFailed}
 	}
-	return exitFailed
+	if !coded.said {
+		fmt.Fprintf(stderr, "%s: %v\n", cmd.CommandPath(), err)
+	}
+	return coded.code
 }
 
 func newRootCommand(c *cli) *cobra.Command {

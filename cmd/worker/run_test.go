@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -9,7 +11,7 @@ import (
 )
 
 // How a start ends that cannot succeed: the exit code tells an operator's tools whether waiting may help, and the line
-// names the key and where it stands.
+// names the key and where it stands. All of stderr is the log, in its format.
 func TestRunCannotStart(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -26,12 +28,16 @@ func TestRunCannotStart(t *testing.T) {
 	for _, tt := range []struct {
 		name, config string
 		code         int
-		says         string
+		says         []string // a line each
 	}{
 		{"an address that is taken", good + "ops: {listen: \"" + taken.Addr().String() + "\"}\n", exitFailed,
-			"worker run: ops.listen: listen tcp " + taken.Addr().String()},
+			[]string{"ops.listen: listen tcp " + taken.Addr().String()}},
+		{"in text", good + "log: {format: text}\nops: {listen: \"" + taken.Addr().String() + "\"}\n", exitFailed,
+			[]string{"level=ERROR msg=\"ended by an error\" error=\"ops.listen: listen tcp " + taken.Addr().String()}},
+		{"two problems", good + "retry: {multiplier: 0, max_attempts: 0}\n", exitConfig, []string{"c.yaml:3:21: retry.multiplier", "c.yaml:3:38: retry.max_attempts"}},
+		{"what cannot be read", good + "nonsense: 1\n", exitConfig, []string{"c.yaml:3:1: nonsense"}},
 		{"schemas that are not there", good + "schemas_dir: nowhere\n", exitConfig,
-			"c.yaml:3:1: schemas_dir: read the folder " + filepath.Join(dir, "nowhere")},
+			[]string{"c.yaml:3:1: schemas_dir: read the folder " + filepath.Join(dir, "nowhere")}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(dir, "c.yaml")
@@ -39,8 +45,24 @@ func TestRunCannotStart(t *testing.T) {
 				t.Fatal(err)
 			}
 			code, _, stderr := worker(t, "", "run", "--config", path)
-			if code != tt.code || !strings.Contains(stderr, tt.says) {
-				t.Errorf("exit code %d, want %d, and words with %q: %s", code, tt.code, tt.says, stderr)
+			var errors []string
+			for line := range strings.Lines(stderr) {
+				var entry struct{ Level string }
+				inText := strings.Contains(tt.config, "format: text")
+				if err := json.Unmarshal([]byte(line), &entry); err != nil && !inText {
+					t.Errorf("a line that is no JSON: %s", line)
+				}
+				if entry.Level == "ERROR" || inText && strings.Contains(line, "level=ERROR") {
+					errors = append(errors, line)
+				}
+			}
+			if code != tt.code || len(errors) != len(tt.says) {
+				t.Fatalf("exit code %d, want %d, and %d lines with %q: %s", code, tt.code, len(tt.says), tt.says, stderr)
+			}
+			for i, line := range errors {
+				if !strings.Contains(line, tt.says[i]) || !strings.Contains(line, fmt.Sprint(tt.code)) {
+					t.Errorf("want %q and the exit code in %s", tt.says[i], line)
+				}
 			}
 		})
 	}

@@ -71,11 +71,17 @@ An action is one of
   {"delay": "2s"}
   {"cut": "before" | "after"}                  the connection, before or after the effect
   {"garbage": "html" | "empty" | "truncated" | "endless"}
-  {"business": {"success": false, "error_code": "PARAM_ERROR"}}`,
+  {"business": {"success": false, "msg_code": "F01", "display_msg": "closed"}}
+
+The fields of business are those of the method's own reply, which differ: x-top.reply of worker schemas show TYPE names
+the ones for success, code and message. Others are sent as they are, and the worker does not read them.`,
 		Example: `  worker simulator
   worker simulator --listen 127.0.0.1:0 -o json
   worker simulator --app-key 23000001 --app-secret-file secrets/app-secret --session test-session-2
   worker simulator --latency 50ms --qps 20
+
+  # every status change is refused by the platform's business
+  curl -X PUT http://127.0.0.1:8090/_sim/faults -d '[{"match":{"method":"tmall.servicecenter.workcard.logisticsorder.update"},"action":{"business":{"success":false,"msg_code":"F01","display_msg":"closed"}}}]'
 
   # one ban of 30 seconds for the whole app key, from the tenth call on
   curl -X PUT http://127.0.0.1:8090/_sim/faults -d '[{"match":{"nth":10},"action":{"ban_seconds":30,"scope":"app"}}]'`,

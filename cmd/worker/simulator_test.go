@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/toprelay/worker/schemas"
 )
 
 // simulatorRun is a running worker simulator.
@@ -199,5 +201,40 @@ func TestIsLoopback(t *testing.T) {
 		if isLoopback(address) != want {
 			t.Errorf("%q: %v", address, !want)
 		}
+	}
+}
+
+// The example of a business fault names fields that the method's reply has: others would be read by nobody, and the refusal
+// would seem to have no reason.
+func TestSimulatorHelpNamesFieldsOfTheReply(t *testing.T) {
+	_, help, _ := worker(t, "", "simulator", "--help")
+	found := 0
+	for line := range strings.Lines(help) {
+		_, text, ok := strings.Cut(strings.TrimSuffix(strings.TrimSpace(line), "'"), " -d '")
+		var faults []struct {
+			Match  struct{ Method string }
+			Action struct{ Business map[string]any }
+		}
+		if !ok || json.Unmarshal([]byte(text), &faults) != nil || faults[0].Action.Business == nil {
+			continue
+		}
+		found++
+		cat, err := schemas.Load("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		typ, known := cat.ByMethod(faults[0].Match.Method)
+		if !known {
+			t.Fatalf("%s: no such method", line)
+		}
+		for _, path := range [][]string{typ.Reply.Success, typ.Reply.Code, typ.Reply.Message} {
+			delete(faults[0].Action.Business, path[len(path)-1])
+		}
+		if len(faults[0].Action.Business) > 0 {
+			t.Errorf("%s has no fields %v", typ.Method, faults[0].Action.Business)
+		}
+	}
+	if found != 1 {
+		t.Errorf("%d examples of a business fault, want 1:\n%s", found, help)
 	}
 }

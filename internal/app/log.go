@@ -26,6 +26,7 @@ const (
 type Log struct {
 	*slog.Logger
 	lines *lines
+	close sync.Once
 	stop  chan struct{}
 	done  chan struct{}
 }
@@ -52,9 +53,10 @@ func NewLog(w io.Writer, c config.Log) *Log {
 	return l
 }
 
-// Close writes what is left, within a time limit: the log may be what hangs. Lines after it are lost.
+// Close writes what is left, within a time limit: the log may be what hangs. Lines after it are lost. A second Close waits
+// for the first.
 func (l *Log) Close() {
-	close(l.stop)
+	l.close.Do(func() { close(l.stop) })
 	timer := time.NewTimer(logCloseTimeout)
 	defer timer.Stop()
 	select {

@@ -74,11 +74,10 @@ func (p *process) wait() int {
 	return p.code
 }
 
-// checkLog: all is JSON lines with a level and a message, but for the error with which it may end.
+// checkLog: all is JSON lines with a level and a message, the error with which it may end too.
 func (p *process) checkLog() {
 	p.r.t.Helper()
-	text, _, _ := strings.Cut(p.log.String(), errorPrefix)
-	all := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	all := strings.Split(strings.TrimSuffix(p.log.String(), "\n"), "\n")
 	for i, line := range all {
 		var e entry
 		err := json.Unmarshal([]byte(line), &e)
@@ -89,14 +88,9 @@ func (p *process) checkLog() {
 	}
 }
 
-const errorPrefix = "worker run: "
-
-// last is the error with which the process ended, or the last line of its log.
+// last is the last line of the log: the error with which the process ended, where it did.
 func (p *process) last() string {
 	text := strings.TrimSuffix(p.log.String(), "\n")
-	if i := strings.Index(text, errorPrefix); i >= 0 {
-		return text[i:]
-	}
 	return text[strings.LastIndexByte(text, '\n')+1:]
 }
 

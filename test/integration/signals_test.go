@@ -43,6 +43,9 @@ func TestSIGTERM(t *testing.T) {
 			if !strings.Contains(p.last(), `"msg":"stopped"`) {
 				t.Errorf("the last line is %s", p.last())
 			}
+			if draining := entries(p.log.String(), "draining"); len(draining) != 1 || draining[0]["timeout"] != "20s" || draining[0]["calls_in_flight"] == nil {
+				t.Errorf("the drain is said as %v", draining)
+			}
 			calls := r.gateway.log()
 			if open := of(calls, func(x exchange) bool { return x.Open || !x.Whole }); len(open) != 0 {
 				t.Errorf("%d calls were cut off by the stop", len(open))
@@ -84,6 +87,12 @@ func TestSIGTERMTwice(t *testing.T) {
 	p.signal(syscall.SIGTERM)
 	if code := p.wait(); code != 1 {
 		t.Errorf("exit code %d, want 1", code)
+	}
+	if draining := entries(p.log.String(), "draining"); len(draining) != 1 || draining[0]["calls_in_flight"] != 1.0 || draining[0]["timeout"] != "1m30s" {
+		t.Errorf("the drain is said as %v", draining)
+	}
+	if !strings.Contains(p.last(), "stopped at once by a second signal") || !strings.Contains(p.last(), `"calls_in_flight":1`) {
+		t.Errorf("the last line is %s", p.last())
 	}
 	r.gateway.faults()
 	q := r.launch()
