@@ -105,6 +105,9 @@ func TestOpenRefuses(t *testing.T) {
 					_ = s.Close()
 					t.Fatal("opened")
 				}
+				if strings.Contains(err.Error(), "\n") || errors.Is(err, ErrBroken) {
+					t.Errorf("the error has more than a line, or speaks of a restart: %v", err)
+				}
 				for _, words := range append(test.says, path) {
 					if !strings.Contains(err.Error(), words) {
 						t.Errorf("the error does not say %q: %v", words, err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 )
 
 // applicationID marks a file as a ledger of this program ("tRly"), so that no other database is taken for one.
@@ -130,7 +131,7 @@ func quickCheck(c *conn, path string) error {
 		return damaged(path, err)
 	}
 	if len(found) != 1 || found[0] != "ok" {
-		return damaged(path, fmt.Errorf("%v", found))
+		return damaged(path, errors.New(strings.Join(strings.Fields(fmt.Sprint(found)), " "))) // it has several lines
 	}
 	return nil
 }
@@ -143,7 +144,6 @@ func damaged(path string, err error) error {
 	case codeIO, codeCantOpen, codeReadOnly, codeNoMemory, codeFull:
 		return fmt.Errorf("%s cannot be read or written: check the disk, the folder and its permissions: %w", path, err)
 	}
-	return fmt.Errorf("%s is damaged or no database: restore it from a backup, or move it away together with its -wal file. "+
-		"Without it the ids that were delivered are forgotten, and events that are consumed again are sent again: %w",
-		path, errors.Join(ErrBroken, err))
+	return fmt.Errorf("%s is damaged or no database (%w): restore it from a backup, or move it away together with its -wal file; "+
+		"without it the ids that were delivered are forgotten, and events that are consumed again are sent again", path, err)
 }
