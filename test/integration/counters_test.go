@@ -35,8 +35,11 @@ func (r *relay) checkMetrics(fates []fate) {
 	for _, f := range fates {
 		want[fmt.Sprintf(`events_consumed_total{topic=%q}`, f.Topic)]++
 		typ := "other"
+		if f.kind != nil {
+			typ = f.kind.typ
+		}
 		for _, k := range kinds { // an event that cannot be read is counted under the type that it names
-			if f.kind == k || f.kind == nil && f.Letter != nil && header(*f.Letter, "toprelay-type") == k.typ {
+			if f.kind == nil && f.Letter != nil && header(*f.Letter, "toprelay-type") == k.typ {
 				typ = k.typ
 			}
 		}
