@@ -232,7 +232,7 @@ func (a *App) Waiting() map[string]int {
 	return nil
 }
 
-func (a *App) makeWorker(context.Context) error {
+func (a *App) makeWorker(ctx context.Context) error {
 	c := a.config
 	plain := map[string]event.Plain{}
 	for _, t := range c.Kafka.Topics {
@@ -262,6 +262,7 @@ func (a *App) makeWorker(context.Context) error {
 		parts.Results = results.NewWriter(a.writer, results.Options{Topic: c.Kafka.ResultsTopic, Group: c.Kafka.GroupID, Timeout: writeTimeout})
 	}
 	a.worker = consumer.New(workerOptions(c), parts)
+	a.watchRetention(ctx)
 	return nil
 }
 

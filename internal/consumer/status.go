@@ -21,6 +21,8 @@ type UnsettledItem struct {
 	Type       string  `json:"type"`
 	Account    string  `json:"account,omitempty"`
 	AgeSeconds float64 `json:"age_seconds"` // since it was published
+	// RecordedAt is the record's own time, by which its topic's retention goes.
+	RecordedAt time.Time `json:"recorded_at"`
 }
 
 // Partitions lists the owned partitions, by topic and partition as the group gave them.
@@ -41,6 +43,7 @@ func (w *Worker) Partitions() []PartitionStatus {
 		if it := p.window.oldest(); it != nil {
 			s.Oldest = &UnsettledItem{
 				Offset: it.record.Offset, Type: it.typeLabel(), AgeSeconds: max(now.Sub(it.published()), 0).Round(time.Millisecond).Seconds(),
+				RecordedAt: it.record.Time,
 			}
 			if it.account != nil {
 				s.Oldest.Account = it.account.Name

@@ -22,11 +22,11 @@ func TestStatus(t *testing.T) {
 			return accepted()
 		})
 		r.kafka.append(part(1), status("hangs", 1), status("passes", 2), status("behind", 1), status("other", 3, ofAccount("other")))
-		r.pass(20 * time.Second)
 		want := PartitionStatus{
 			Topic: topic, Partition: 1, Watermark: 0, End: 4, Lag: 4, Unsettled: 2,
-			Oldest: &UnsettledItem{Offset: 0, Type: statusType, Account: "default", AgeSeconds: 20},
+			Oldest: &UnsettledItem{Offset: 0, Type: statusType, Account: "default", AgeSeconds: 20, RecordedAt: time.Now()},
 		}
+		r.pass(20 * time.Second)
 		all := r.worker.Partitions()
 		if len(all) != 2 || all[0] != (PartitionStatus{Topic: topic}) || all[1].Oldest == nil || *all[1].Oldest != *want.Oldest {
 			t.Fatalf("status %+v, oldest %+v", all, all[1].Oldest)
