@@ -106,7 +106,7 @@ func TestKafkaAwayLater(t *testing.T) {
 	for _, k := range kinds {
 		r.publish(k.event(3), k.event(4))
 	}
-	r.settleAll() // what was not committed when the broker went away is settled once more, as a duplicate
+	r.settleAll() // what was not committed when the broker went away is settled once more, as it was
 	r.stop()
 	if n := len(entries(r.log.String()[:marked], "Kafka does not answer; waiting for it")); n != 1 {
 		t.Errorf("said %d times that Kafka does not answer", n)

@@ -158,3 +158,39 @@ func TestNoResults(t *testing.T) {
 		t.Errorf("%d results", n)
 	}
 }
+
+// TestResultsStayWhenReadAgain: a worker whose commits did not get as far as its ledger settles what it reads again as it did
+// before, so that whoever keeps results by their ce_id keeps the request ids, the ids of orders and the codes.
+func TestResultsStayWhenReadAgain(t *testing.T) {
+	t.Parallel()
+	r := newRelay(t, setup{results: true})
+	made, bad := create.event(1), logistics.event(2)
+	r.publish(made, made.again(), bad, logistics.event(3))
+	r.gateway.faults(refusal(bad))
+	r.start()
+	r.await(4)
+	r.stop()
+	first := map[string]resultData{}
+	for _, record := range r.read(r.results()) {
+		first[header(record, "ce_id")] = r.result(record)
+	}
+	calls, letters := len(r.gateway.log()), len(r.letters())
+
+	r.must(r.forgetCommits())
+	r.start()
+	r.await(4)
+	r.stop()
+	records := r.read(r.results())
+	if len(first) != 4 || len(records) != 8 {
+		t.Fatalf("%d results of %d records, want 8 of 4", len(records), len(first))
+	}
+	for _, record := range records {
+		id := header(record, "ce_id")
+		if got, want := fmt.Sprintf("%+v", r.result(record)), fmt.Sprintf("%+v", first[id]); got != want {
+			t.Errorf("read again the result %s is\n%s, it was\n%s", id, got, want)
+		}
+	}
+	if len(r.gateway.log()) != calls || len(r.letters()) != letters {
+		t.Errorf("%d calls and %d letters when it was read again", len(r.gateway.log())-calls, len(r.letters())-letters)
+	}
+}
