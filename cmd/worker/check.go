@@ -36,7 +36,7 @@ doubtful (!) or wrong (✗), and what to do. Nothing is changed, no group is joi
 can be used beside a running worker.
 
   configuration  every key, and what does not go together
-  files          the files with secrets: there, not empty, private
+  files          the files with secrets: there, not empty, closed to others
   ledger         the folder can be written, and who has the ledger
   kafka          each broker: name, connection, TLS, login; the group
   topics         those that are consumed and written, their settings, the leaders of the partitions

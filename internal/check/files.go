@@ -37,7 +37,7 @@ func (r *run) files(context.Context) {
 	}
 	paths := r.secretFiles()
 	if r.tokens(); len(paths) > 0 {
-		r.ok("%s with secrets, private", count(len(paths), "file"))
+		r.ok("%s with secrets, closed to others", count(len(paths), "file"))
 	}
 }
 

@@ -16,7 +16,7 @@ func TestConfiguration(t *testing.T) {
 
 func TestFiles(t *testing.T) {
 	p := newPlace(t)
-	want(t, look(t, p.load(), Files), "ok files 2 files with secrets, private")
+	want(t, look(t, p.load(), Files), "ok files 2 files with secrets, closed to others")
 
 	// What is wrong with a file is said here, not among the keys.
 	p.write("app-secret", "test-secret-not-real", 0o644)

@@ -24,8 +24,9 @@ value comes from.
   all that cannot be read (unknown keys, keys given twice, wrong types); where there is none of that, all values that are
   refused, and all that does not go together.
 - **Paths.** Relative paths start at the folder of the configuration file; without a file at the working directory.
-- **Secrets** are files, never values of this file, of variables or of flags. A secret file must not be empty, and nobody
-  but its owner may be able to read it (` + "`chmod 600`" + `). It is read again when it changes. All else needs a restart.
+- **Secrets** are files, never values of this file, of variables or of flags. A secret file must not be empty. Only its
+  owner may write it, and besides the owner only its group may read it (` + "`chmod 600`" + `; ` + "`0440`" + ` is how Kubernetes mounts a
+  secret). It is read again when it changes. All else needs a restart.
 - **Durations** are numbers with units: ` + "`500ms`, `15s`, `2m`, `336h`" + `. **Sizes** have ` + "`B`, `KiB`, `MiB` or `GiB`" + `;
   a bare number is bytes. Numbers and durations are never negative.
 - The file is YAML 1.2, or JSON. Anchors, aliases and merge keys work, tags do not. A number where a text is needed is the text

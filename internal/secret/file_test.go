@@ -72,6 +72,7 @@ func TestOpen(t *testing.T) {
 		{"blank", " \n", 0o600, "", "empty"},
 		{"too big", canary + strings.Repeat("x", 64<<10), 0o600, "", "bigger than 65536 bytes"},
 		{"group reads", canary, 0o640, canary, ""},
+		{"as Kubernetes mounts it", canary, 0o440, canary, ""},
 		{"group reads and writes", canary, 0o660, "", "mode 0660 lets others in: run chmod 600"},
 		{"others read", canary, 0o604, "", "run chmod 600"},
 		{"everybody reads", canary, 0o644, "", "run chmod 600"},
