@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/toprelay/worker/internal/consumer"
 	"github.com/toprelay/worker/internal/retry"
@@ -18,7 +19,7 @@ func heldIsBusy(t *testing.T, s store, c *clock) {
 		mustClaim(t, s, r, consumer.AnswerMine)
 		deadline := c.Now().Add(lease)
 		for range 2 {
-			if busy := mustClaim(t, s, r, consumer.AnswerBusy); !busy.BusyUntil.Equal(deadline) {
+			if busy := mustClaim(t, s, r, consumer.AnswerBusy); busy.BusyUntil.Sub(deadline).Abs() > time.Microsecond { // Redis counts no less
 				t.Errorf("busy until %v, want %v", busy.BusyUntil, deadline)
 			}
 			c.advance(lease / 3)
@@ -188,10 +189,21 @@ func tokenEndsOnce(t *testing.T, s store, _ *clock) {
 			}
 			must(t, end(r.Key, c.Token))
 			for name, err := range everyEnd(t.Context(), s, r.Key, c.Token) {
-				if !errors.Is(err, consumer.ErrClaimLost) {
+				if name == sameAgain(s, i) {
+					must(t, err)
+				} else if !errors.Is(err, consumer.ErrClaimLost) {
 					t.Errorf("%s after end %d: %v, want ErrClaimLost", name, i, err)
 				}
 			}
 		}
 	}
+}
+
+// sameAgain is the end that may follow end i with the same token: over a network an answer can be lost, and who asks again
+// must hear that it was done. Release and Forget leave nothing that could say it.
+func sameAgain(s store, i int) string {
+	if _, ok := s.(*Redis); !ok {
+		return ""
+	}
+	return []string{"Delivered", "Unknown", "Failed", "", ""}[i]
 }

@@ -14,17 +14,26 @@ import (
 	"github.com/toprelay/worker/internal/retry"
 )
 
-// stores are the constructors that the conformance suite runs on. A new store is one more line.
-var stores = []struct {
+// kind is a store that the conformance suite runs on.
+type kind struct {
 	name string
-	open func(t testing.TB, o Options) store
-}{
-	{"memory", func(t testing.TB, o Options) store {
+	// open makes an empty store whose time is that of c; nil is the real time.
+	open func(t testing.TB, c *clock, o Options) store
+}
+
+// stores are all of them. A new store is one more line.
+var stores = []kind{
+	{"memory", func(t testing.TB, c *clock, o Options) store {
+		o.Now = c.source()
 		m := NewMemory(o)
 		t.Cleanup(func() { must(t, m.Close()) })
 		return m
 	}},
-	{"sqlite", func(t testing.TB, o Options) store { return openAt(t, ledgerPath(t), o) }},
+	{"sqlite", func(t testing.TB, c *clock, o Options) store {
+		o.Now = c.source()
+		return openAt(t, ledgerPath(t), o)
+	}},
+	{"redis", func(t testing.TB, c *clock, o Options) store { return openRedis(t, newFakeRedis(t, c), c, o) }},
 }
 
 // conformance are the rules of a ledger. Each test gets a store of its own and the clock of it.
@@ -65,7 +74,7 @@ func TestConformance(t *testing.T) {
 			t.Run(st.name+"/"+test.name, func(t *testing.T) {
 				t.Parallel()
 				c := newClock()
-				test.run(t, st.open(t, Options{Now: c.Now, Retention: 24 * time.Hour}), c)
+				test.run(t, st.open(t, c, Options{Retention: 24 * time.Hour}), c)
 			})
 		}
 	}

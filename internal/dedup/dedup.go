@@ -35,8 +35,8 @@ const DefaultRetention = 14 * 24 * time.Hour
 const (
 	defaultLockWait     = 30 * time.Second
 	defaultCloseTimeout = 10 * time.Second
-	// maxReply is the longest reply that is kept with a delivered id (contract section 6).
-	maxReply = 1024
+	// maxReply is the most that is kept with a delivered id: a reply of 1 KiB (contract section 6), and whose it was.
+	maxReply = 4 << 10
 	// maxLease bounds a claim, so that a wrong number cannot hold an id for ever.
 	maxLease = 24 * time.Hour
 )
@@ -58,6 +58,8 @@ type Options struct {
 	// Now is the clock of leases, settled times and retention. nil: time.Now, whose monotonic reading keeps leases right
 	// when the wall clock jumps.
 	Now func() time.Time
+	// Redis says where the store of several workers is. The others ignore it.
+	Redis RedisOptions
 
 	seams
 }
@@ -69,6 +71,7 @@ type seams struct {
 	checkpointPages int                     // in place of checkpointPages
 	pragmas         []string                // applied to each connection last
 	lookUpAll       bool                    // every lookup reads the file
+	serverNow       func() time.Time        // in place of the clock of the Redis server
 	lookEvery       time.Duration           // in place of lookEvery
 }
 

@@ -99,8 +99,8 @@ func (l *ledger) Claim(ctx context.Context, r consumer.ClaimRequest) (consumer.C
 }
 
 func (l *ledger) claim(ctx context.Context, r consumer.ClaimRequest) (consumer.Claim, error) {
-	if r.Lease <= 0 || r.Lease > maxLease {
-		return consumer.Claim{}, fmt.Errorf("lease of %v: it must be above 0 and at most %v", r.Lease, maxLease)
+	if err := saneLease(r.Lease); err != nil {
+		return consumer.Claim{}, err
 	}
 	k, c := keyOf(r.Key), contentOf(r.Content)
 	for {
@@ -136,6 +136,13 @@ func (l *ledger) ready(ctx context.Context) error {
 		return err
 	}
 	return l.rows.usable()
+}
+
+func saneLease(d time.Duration) error {
+	if d <= 0 || d > maxLease {
+		return fmt.Errorf("lease of %v: it must be above 0 and at most %v", d, maxLease)
+	}
+	return nil
 }
 
 type step uint8

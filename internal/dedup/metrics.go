@@ -57,6 +57,7 @@ type metrics struct {
 	failed    [operations]prometheus.Counter
 	cancelled [operations]prometheus.Counter
 	seconds   [operations]prometheus.Observer
+	resets    prometheus.Counter
 }
 
 // newMetrics makes and registers the metrics. entries and bytes are asked at each scrape.
@@ -81,9 +82,13 @@ func newMetrics(r prometheus.Registerer, entries, bytes func() float64) (*metric
 			Name: "toprelay_dedup_entries", Help: "Ids that the ledger remembers.",
 		}, entries),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "toprelay_dedup_bytes", Help: "Bytes that the ledger takes on the disk.",
+			Name: "toprelay_dedup_bytes", Help: "Bytes that the ledger takes on the disk, or Redis in memory.",
 		}, bytes),
 	}}
+	m.resets = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "toprelay_dedup_resets_total", Help: "How often the ledger was found emptied, so that what was delivered is forgotten.",
+	})
+	m.collectors = append(m.collectors, m.resets)
 	for o := range operations {
 		m.failed[o] = total.WithLabelValues(o.String(), resultError)
 		m.cancelled[o] = total.WithLabelValues(o.String(), resultCancelled)

@@ -26,16 +26,37 @@ type modelID struct {
 	doubt      bool   // a claim ended without a result, and the call must not be repeated
 	token      uint64 // of the open claim, or 0
 	deadline   time.Time
+
+	// Where processes share the store, a claim outlives its process until its deadline.
+	cut bool // the claim is of a process that is gone
+	// Where answers are lost on a network, the last end may be told again.
+	lastToken uint64
+	lastEnd   string
+}
+
+// cutOff counts the attempt of a claim whose process ended.
+func (m *modelID) cutOff(now time.Time) {
+	if !m.repeatable || m.settled != 0 {
+		return
+	}
+	m.history.Attempts++
+	m.history.Ambiguous = true
+	if m.history.FirstFailedAt.IsZero() {
+		m.history.FirstFailedAt = now
+	}
 }
 
 // claim is what the ledger must answer.
 func (m *modelID) claim(now time.Time, c consumer.Content) consumer.Claim {
+	if m.cut && !now.Before(m.deadline) {
+		m.cutOff(now)
+	}
 	conflict := c.Version == m.content.Version && c != m.content
 	again := m.settled == consumer.AnswerUnknown && m.repeatable
 	switch {
 	case again && m.token != 0 && now.Before(m.deadline):
 		return consumer.Claim{Answer: consumer.AnswerBusy, BusyUntil: m.deadline}
-	case m.settled != 0 && !(again && !conflict):
+	case m.settled != 0 && (!again || conflict):
 		want := consumer.Claim{Answer: m.settled, Conflict: conflict}
 		if m.settled == consumer.AnswerUnknown {
 			want.History = m.history
@@ -55,6 +76,7 @@ func (m *modelID) claim(now time.Time, c consumer.Content) consumer.Claim {
 // took notes that the answer gave a claim.
 func (m *modelID) took(c consumer.Claim, now time.Time, lease time.Duration) {
 	if c.Token != 0 {
+		m.cut, m.lastToken, m.lastEnd = false, 0, ""
 		m.doubt = c.Answer == consumer.AnswerAbandoned
 		m.token, m.deadline = c.Token, now.Add(lease)
 	}
@@ -65,6 +87,7 @@ type machine struct {
 	t      *rapid.T
 	store  store
 	reopen func() store // nil: the store does not survive
+	shared bool         // other processes may use it too: what one held stays held until its deadline
 	clock  *clock
 	ids    map[string]*modelID
 	tokens []uint64 // all that were ever given
@@ -123,7 +146,7 @@ func (m *machine) end(t *rapid.T) {
 	ctx, content, history := context.Background(), m.aContent(), someHistory(rapid.IntRange(1, 9).Draw(t, "attempts"))
 	how := rapid.SampledFrom([]string{"delivered", "unknown", "failed", "release", "forget"}).Draw(t, "how")
 	after := *id
-	after.token, after.deadline = 0, time.Time{}
+	after.token, after.deadline, after.lastToken, after.lastEnd = 0, time.Time{}, token, how
 	var err error
 	switch how {
 	case "delivered":
@@ -137,12 +160,16 @@ func (m *machine) end(t *rapid.T) {
 		after.history = history
 		err = m.store.Failed(ctx, k, token, history)
 	case "release":
+		if (id.settled == 0 && !id.doubt && id.history == retry.History{}) {
+			after.lastEnd = "" // nothing is left that could say it
+		}
 		err = m.store.Release(ctx, k, token)
 	case "forget":
 		after = modelID{repeatable: id.repeatable}
 		err = m.store.Forget(ctx, k, token)
 	}
-	if holds := token != 0 && token == id.token; !holds {
+	again := m.shared && how == id.lastEnd && token == id.lastToken
+	if holds := token != 0 && token == id.token && !id.cut; !holds && !again {
 		if !errors.Is(err, consumer.ErrClaimLost) {
 			t.Fatalf("%s of %s with token %d, held by %d: %v", how, k.ID, token, id.token, err)
 		}
@@ -164,30 +191,39 @@ func (m *machine) restart(t *rapid.T) {
 	}
 	m.store = m.reopen()
 	for _, id := range m.ids {
-		if id.repeatable && id.token != 0 && id.settled == 0 { // the attempt that was cut off counts
-			id.history.Attempts++
-			id.history.Ambiguous = true
-			if id.history.FirstFailedAt.IsZero() {
-				id.history.FirstFailedAt = m.clock.Now()
-			}
+		id.lastToken, id.lastEnd = 0, "" // of another process now
+		if m.shared {
+			id.cut = id.cut || id.token != 0
+			continue
+		}
+		if id.token != 0 {
+			id.cutOff(m.clock.Now())
 		}
 		id.doubt = !id.repeatable && (id.doubt || id.token != 0)
 		id.token, id.deadline = 0, time.Time{}
 	}
 }
 
+// modelled are the stores that TestModel runs, and redisOfModel the servers of those among them that need one: an empty place
+// for run n, whose expiry follows the clock, and what ends it.
+var (
+	modelled     = []string{"memory", "sqlite", "redis"}
+	redisOfModel = map[string]func(t testing.TB, c *clock, n int) (at RedisOptions, stop func()){"redis": runFakeRedis}
+)
+
 // TestModel compares the stores with the model in every order of claims, ends, waits and restarts that rapid thinks of.
 func TestModel(t *testing.T) {
-	for _, kind := range []string{"memory", "sqlite"} {
+	for _, kind := range modelled {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			dir, n := t.TempDir(), 0
+			dir, n, outer := t.TempDir(), 0, t
 			rapid.Check(t, func(t *rapid.T) {
 				m := &machine{t: t, clock: newClock(), ids: map[string]*modelID{}}
-				if kind == "memory" {
+				n++
+				switch kind {
+				case "memory":
 					m.store = NewMemory(Options{Now: m.clock.Now})
-				} else {
-					n++
+				case "sqlite":
 					path := filepath.Join(dir, fmt.Sprint(n, ".db"))
 					m.reopen = func() store {
 						if m.store != nil {
@@ -196,6 +232,26 @@ func TestModel(t *testing.T) {
 							}
 						}
 						s, err := Open(context.Background(), Options{Path: path, Now: m.clock.Now, LockWait: -1, seams: seams{pragmas: fast}})
+						if err != nil {
+							t.Fatal(err)
+						}
+						return s
+					}
+					m.store = m.reopen()
+				default:
+					at, stop := redisOfModel[kind](outer, m.clock, n)
+					defer stop()
+					m.shared = true
+					m.reopen = func() store {
+						if m.store != nil {
+							if err := m.store.Close(); err != nil {
+								t.Fatal(err)
+							}
+						}
+						s, err := NewRedis(Options{Redis: at, Now: m.clock.Now, seams: seams{serverNow: m.clock.Now}})
+						if err == nil {
+							err = s.Start(context.Background())
+						}
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -221,7 +277,7 @@ func TestOneHolderAtATime(t *testing.T) {
 		t.Run(st.name, func(t *testing.T) {
 			t.Parallel()
 			clock := newClock()
-			s := st.open(t, Options{Now: clock.Now, seams: seams{pragmas: fast}})
+			s := st.open(t, clock, Options{seams: seams{pragmas: fast}})
 			var added [4]atomic.Int64
 			must(t, callers(32, 8000, func(i int) error {
 				if i%50 == 0 {

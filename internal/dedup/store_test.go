@@ -23,8 +23,14 @@ func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVariable); role != "" {
 		os.Exit(playRole(role))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		lastThings()
+		os.Exit(code)
+	}))
 }
+
+// lastThings ends what was started for all tests.
+var lastThings = func() {}
 
 // store is what every store offers.
 type store interface {
@@ -42,8 +48,9 @@ var fast = []string{"synchronous=OFF"}
 
 // clock is the time of a test.
 type clock struct {
-	mu  sync.Mutex
-	now time.Time
+	mu    sync.Mutex
+	now   time.Time
+	moved []func(time.Duration) // called when it was advanced
 }
 
 func newClock() *clock { return &clock{now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)} }
@@ -58,6 +65,17 @@ func (c *clock) advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
+	for _, f := range c.moved {
+		f(d)
+	}
+}
+
+// source is Options.Now of a store with this clock; a nil clock is the real one.
+func (c *clock) source() func() time.Time {
+	if c == nil {
+		return nil
+	}
+	return c.Now
 }
 
 // openAt opens the SQLite store of a test; it is closed when the test ends.
