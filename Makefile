@@ -3,7 +3,7 @@ SHELL := bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 GO_LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: help build demo test test-compose test-kafka test-clients lint bench generate clean
+.PHONY: help build demo test test-compose test-kafka test-redis test-clients lint bench generate clean
 
 help: ## show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test-compose: ## docker-compose.yml and the Dockerfile against what the binary a
 
 test-kafka: ## the integration suites against a real Apache Kafka, started here; needs Java 17 and Maven
 	test/kafka/run go test -race -tags kafka -count=1 -timeout 20m ./internal/broker/... ./internal/check/... ./test/integration/...
+
+test-redis: ## the ledger against a real Redis, started here; needs redis-server 6.2 or newer
+	go test -race -tags redis -count=1 -timeout 15m ./internal/dedup/... ./internal/check/...
 
 test-clients: build ## the simulator against two public clients of the platform; needs Node.js
 	WORKER=$(CURDIR)/bin/worker test/clients/run
