@@ -268,7 +268,7 @@ func (r *run) getWell() {
 		if time.Now().After(deadline) {
 			r.fail("%d keys not admitted in two hours of a well world; pauses %+v", len(waiting), r.gate.Pauses())
 		}
-		var next time.Time
+		before := len(waiting)
 		for l := range waiting {
 			if p := r.admit(l.scope.Scope, l.key); p != nil {
 				r.done(len(r.inFlight)-1, ok)
@@ -276,7 +276,10 @@ func (r *run) getWell() {
 			}
 		}
 		r.check()
-		if next = r.gate.NextChange(); !next.IsZero() {
+		if len(waiting) < before {
+			continue // a call that has ended may let others through, which Gate.Changed tells and not the time
+		}
+		if next := r.gate.NextChange(); !next.IsZero() {
 			time.Sleep(time.Until(next))
 		}
 	}
