@@ -81,7 +81,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}()
 	for _, step := range []func(context.Context) error{
 		a.loadCatalogue, a.openSecrets, a.registerBasics, a.openLedger, a.connect, a.makeGate, a.makeCaller, a.serveOps,
-		a.awaitTopics, a.makeWorker,
+		a.awaitLedger, a.keepGate, a.awaitTopics, a.makeWorker,
 	} {
 		if err := step(ctx); err != nil {
 			if ctx.Err() != nil { // stopped while starting
@@ -133,7 +133,7 @@ func (a *App) registerBasics(context.Context) error {
 }
 
 func (a *App) openLedger(ctx context.Context) error {
-	l, err := openLedger(ctx, a.config, a.log, a.registry)
+	l, err := openLedger(ctx, a.config, a.secrets, a.log, a.registry)
 	if err != nil {
 		return err
 	}
@@ -162,9 +162,9 @@ func (a *App) connect(context.Context) error {
 	return nil
 }
 
-func (a *App) makeGate(ctx context.Context) error {
+func (a *App) makeGate(context.Context) error {
 	a.gate = retry.NewGate(gateOptions(a.config, a.catalogue, a.log, a.registry))
-	return a.keepGate(ctx)
+	return nil
 }
 
 func (a *App) makeCaller(ctx context.Context) error {

@@ -16,7 +16,7 @@ import (
 	"github.com/toprelay/worker/internal/retry"
 )
 
-// ledger is what both stores can do.
+// ledger is what all stores can do.
 type ledger interface {
 	consumer.Ledger
 	Healthy() error
@@ -25,11 +25,14 @@ type ledger interface {
 	Close() error
 }
 
-func openLedger(ctx context.Context, c *config.Config, log *slog.Logger, reg prometheus.Registerer) (ledger, error) {
+func openLedger(ctx context.Context, c *config.Config, secrets *secrets, log *slog.Logger, reg prometheus.Registerer) (ledger, error) {
 	o := dedup.Options{Path: c.Dedup.Path, Retention: c.Dedup.Retention, Logger: log, Registerer: reg}
-	if c.Dedup.Store == "memory" {
+	switch c.Dedup.Store {
+	case "memory":
 		log.Warn("the ledger is in memory: after a restart events that were delivered are sent again")
 		return dedup.NewMemory(o), nil
+	case "redis":
+		return newRedis(o, c, secrets.redis)
 	}
 	l, err := dedup.Open(ctx, o)
 	switch {

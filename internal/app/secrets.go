@@ -19,6 +19,7 @@ type secrets struct {
 	accounts map[string]*top.Account
 	sasl     *secret.File              // nil without SASL
 	tokens   *secret.File              // nil without tokens
+	redis    *secret.File              // nil without a password of Redis
 	owners   map[*secret.File][]string // the accounts of a file
 	files    []*secret.File
 	log      *slog.Logger
@@ -56,6 +57,11 @@ func openSecrets(c *config.Config, log *slog.Logger) (*secrets, error) {
 	var err error
 	if c.Kafka.SASL != nil {
 		if s.sasl, err = open("kafka.sasl.password_file", c.Kafka.SASL.PasswordFile, ""); err != nil {
+			return nil, err
+		}
+	}
+	if r := c.Dedup.Redis; c.Dedup.Store == "redis" && r != nil && r.PasswordFile != "" {
+		if s.redis, err = open("dedup.redis.password_file", r.PasswordFile, ""); err != nil {
 			return nil, err
 		}
 	}

@@ -212,14 +212,30 @@ func (v *validation) rateLimit(key string, r RateLimit) {
 func (v *validation) dedup() {
 	d := v.c.Dedup
 	switch {
-	case d.Store == "redis":
-		v.problem("dedup.store", "this version has the stores sqlite and memory only; use sqlite, with one worker in the group")
+	case d.Store == "redis" && d.Redis == nil:
+		v.problem("dedup.store", "the store redis needs its servers; give them, such as redis: {addresses: [127.0.0.1:6379]}")
 	case d.Store == "sqlite" && d.Path == "":
 		v.problem("dedup.path", "the store sqlite needs a file; give its path")
 	}
 	if d.Redis != nil {
 		v.secret("dedup.redis.password_file", d.Redis.PasswordFile)
 		v.tls("dedup.redis.tls", d.Redis.TLS)
+		v.redis(*d.Redis)
+	}
+}
+
+// redis refuses what does not go together. Several addresses without a master's name are a Cluster.
+func (v *validation) redis(r Redis) {
+	if cluster := len(r.Addresses) > 1 && r.SentinelMaster == ""; cluster {
+		if r.DB != 0 {
+			v.problem("dedup.redis.db", "a Cluster has database 0 only; with sentinels give sentinel_master")
+		}
+		if r.WaitReplicas > 0 {
+			v.problem("dedup.redis.wait_replicas", "not with a Cluster; set min-replicas-to-write on its servers")
+		}
+	}
+	if r.Username != "" && r.PasswordFile == "" {
+		v.problem("dedup.redis.username", "a user without a password; give password_file")
 	}
 }
 

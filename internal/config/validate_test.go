@@ -126,15 +126,22 @@ methods: {taobao.logistics.provider.work.order.sync: {rate_limit: {burst: 0}, du
 			"c.yaml:4:68: methods.taobao.logistics.provider.work.order.sync.rate_limit.burst: the burst is 0...",
 			`c.yaml:4:100: methods.taobao.logistics.provider.work.order.sync.duplicate_codes[1]: the code "B" is in transient_codes too...`,
 		}},
-		{"what this version does not have", good + `dedup: {store: redis}
+		{"what this version does not have", good + `dedup: {}
 types: {top.workorder.sync.v1: {on_dead_letter: hold}}
 qimen: {inbound: {listen: ':9000'}}
 ops: {path_prefix: /x}
 `, []string{
-			"c.yaml:2:9: dedup.store: this version has the stores sqlite and memory only...",
 			"c.yaml:3:33: types.top.workorder.sync.v1.on_dead_letter: this version does not hold keys yet; use continue",
 			"c.yaml:4:19: qimen.inbound.listen: this version has no receiver yet; leave it empty",
 			"c.yaml:5:7: ops.path_prefix: this version serves no pages yet; remove it",
+		}},
+		{"store without its servers", good + "dedup: {store: redis}\n", []string{"c.yaml:2:9: dedup.store: the store redis needs its servers..."}},
+		{"store with its servers", good + "dedup: {store: redis, redis: {db: 3, wait_replicas: 1, username: u, password_file: good}}\n", nil},
+		{"sentinels", good + "dedup: {store: redis, redis: {addresses: ['a:1', 'b:1'], sentinel_master: m, db: 3, wait_replicas: 1}}\n", nil},
+		{"what a Cluster has not", good + "dedup: {store: redis, redis: {addresses: ['a:1', 'b:1'], db: 3, wait_replicas: 1, username: u}}\n", []string{
+			"c.yaml:2:58: dedup.redis.db: a Cluster...",
+			"c.yaml:2:65: dedup.redis.wait_replicas: not with a Cluster...",
+			"c.yaml:2:83: dedup.redis.username: a user without a password...",
 		}},
 		{"store without a file", good + "dedup: {path: ''}\n", []string{"c.yaml:2:9: dedup.path: the store sqlite needs a file; give its path"}},
 		{"memory without a file", good + "dedup: {store: memory, path: ''}\n", nil},
@@ -199,6 +206,6 @@ func TestProblemsOfOtherLayersNameThem(t *testing.T) {
 	sameLines(t, got, []string{
 		"/etc/toprelay/c.yaml:1:42: top.accounts.default.app_secret_file: ...",
 		"TOPRELAY_TOP__GATEWAY: top.gateway: plain HTTP...",
-		"--set dedup.store: dedup.store: this version...",
+		"--set dedup.store: dedup.store: the store redis...",
 	})
 }

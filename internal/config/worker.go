@@ -58,10 +58,8 @@ type Breaker struct {
 
 // Dedup is the ledger.
 type Dedup struct {
-	// Where the ledger is: `sqlite` is a file that one process opens; `memory` is forgotten at the end and is for tests and
-	// the demo.
-	//
-	// Refused: `redis` in this version.
+	// Where the ledger is: `sqlite` is a file that one process opens; `redis` serves several workers of one group; `memory`
+	// is forgotten at the end and is for tests and the demo.
 	Store string `yaml:"store" default:"sqlite" enum:"sqlite,redis,memory"`
 	// File of the store `sqlite`. Its folder is created.
 	//
@@ -69,19 +67,27 @@ type Dedup struct {
 	Path string `yaml:"path" default:"data/toprelay.db" format:"file"`
 	// How long an idempotent id is remembered. It should be no less than the retention of the consumed topics.
 	Retention time.Duration `yaml:"retention" default:"336h" min:"1m"`
-	// The store `redis`, which this version does not have yet. The section is checked and not used.
+	// The store `redis`: a server, sentinels or a Cluster, version 6.2 or newer, whose `maxmemory-policy` is `noeviction`. Give
+	// it a database of its own, and an append-only file: what Redis forgets is sent again.
+	//
+	// Refused: none with `store: redis`.
 	Redis *Redis `yaml:"redis"`
 }
 
 // Redis is the ledger of workers that share a group.
 type Redis struct {
-	// Servers, host:port.
+	// Servers, host:port. One is a server, or a node of a Cluster; several are nodes of a Cluster, or sentinels where
+	// `sentinel_master` is set.
 	Addresses []string `yaml:"addresses" default:"127.0.0.1:6379" format:"address" required:"true"`
 	// Number of the database.
+	//
+	// Refused: any but 0 with a Cluster.
 	DB int `yaml:"db" default:"0" max:"1000000"`
 	// User name. Empty: none.
+	//
+	// Refused: one without `password_file`.
 	Username string `yaml:"username"`
-	// File with the password. Empty: none.
+	// File with the password. Empty: none. A new password is used for new connections.
 	PasswordFile string `yaml:"password_file" format:"secret" example:"secrets/redis-password"`
 	// Encrypts the connections. Present, even empty: on.
 	TLS *TLS `yaml:"tls"`
@@ -89,7 +95,10 @@ type Redis struct {
 	SentinelMaster string `yaml:"sentinel_master"`
 	// Beginning of all keys.
 	Prefix string `yaml:"prefix" default:"toprelay:" required:"true"`
-	// Replicas that must have a write before it counts.
+	// Replicas that must have a write before it counts. A claim that may be lost, because its call may be repeated, waits for
+	// none.
+	//
+	// Refused: any but 0 with a Cluster.
 	WaitReplicas int `yaml:"wait_replicas" default:"0" max:"1000"`
 }
 

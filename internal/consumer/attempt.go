@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,6 +17,8 @@ const (
 	// claimTimeout bounds a claim: whoever waits for one holds a permit, and a ledger that hangs must be said.
 	claimTimeout = 5 * time.Second
 	ledgerRetry  = time.Second
+	// refusedRetry is how often a ledger is asked that gives no claims for a method. An operator decides when it does again.
+	refusedRetry = 5 * time.Second
 	writeRetry   = time.Second
 	// busyRetry is how often the id of another event's call is looked at.
 	busyRetry = 100 * time.Millisecond
@@ -86,9 +89,14 @@ func (w *Worker) claim(ctx context.Context, it *item) (Claim, error) {
 }
 
 // noLedger is the outcome where the ledger does not answer: no calls.
-func (w *Worker) noLedger(ctx context.Context, err error) Outcome {
+func (w *Worker) noLedger(ctx context.Context, it *item, err error) Outcome {
 	if ctx.Err() != nil {
 		return wait(WaitShutdown, time.Time{})
+	}
+	if errors.Is(err, ErrClaimRefused) { // the ledger is there, and others get their claims
+		w.ledgerWell()
+		w.trouble.report(claimsOf(it), "the ledger gives no claims for a method; its events wait", err, "method", it.typ.Method)
+		return wait(WaitLedger, time.Now().Add(refusedRetry))
 	}
 	w.ledgerAway(err)
 	return wait(WaitLedger, time.Now().Add(ledgerRetry))
@@ -98,6 +106,17 @@ func (w *Worker) noLedger(ctx context.Context, err error) Outcome {
 func (w *Worker) ledgerAway(err error) {
 	w.trouble.report("ledger", "the ledger does not answer; no calls are made", err)
 	w.schedule.away(time.Now().Add(ledgerRetry))
+}
+
+// claimsOf is the kind of trouble that a method has which gets no claims.
+func claimsOf(it *item) string { return "claims of " + it.typ.Method }
+
+// claimGiven notes that the ledger answers, also about the method of it.
+func (w *Worker) claimGiven(it *item) {
+	w.ledgerWell()
+	if !w.trouble.quiet() {
+		w.trouble.over(claimsOf(it), "the ledger gives claims for the method again", "method", it.typ.Method)
+	}
 }
 
 func (w *Worker) ledgerWell() {

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ type fakeLedger struct {
 	rows   map[LedgerKey]*fakeRow
 	tokens uint64
 	fail   func(op string) error // nil: nothing fails
+	refuse string                // a method that gets no claims
 	ops    map[string]int        // that came through
 	failed map[string]int        // that did not
 	trace  *trace
@@ -55,6 +57,9 @@ func (l *fakeLedger) Claim(_ context.Context, r ClaimRequest) (Claim, error) {
 	defer l.mu.Unlock()
 	if err := l.op("claim"); err != nil {
 		return Claim{}, err
+	}
+	if r.Key.Method == l.refuse {
+		return Claim{}, fmt.Errorf("it was emptied: %w", ErrClaimRefused)
 	}
 	row := l.rows[r.Key]
 	if row == nil {
@@ -127,6 +132,13 @@ func (l *fakeLedger) failing(f func(op string) error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.fail = f
+}
+
+// refusing makes the ledger give no claims for a method.
+func (l *fakeLedger) refusing(method string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refuse = method
 }
 
 // count is how often an operation came through.

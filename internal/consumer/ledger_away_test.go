@@ -164,3 +164,28 @@ func (h *hanging) Claim(ctx context.Context, r ClaimRequest) (Claim, error) {
 		return Claim{}, ctx.Err()
 	}
 }
+
+// A ledger that gives no claims for one method stops that method only, until it gives them again.
+func TestLedgerRefusesAMethod(t *testing.T) {
+	started(t, nil, func(r *rig) {
+		r.ledger.refusing(createMethod)
+		r.produce(create("c-1"))
+		r.pass(time.Second)
+		begin := time.Now()
+		r.produce(status("e-1", 1))
+		r.pass(100 * time.Millisecond) // not held up by what is refused
+		r.want("settled", r.results.outcomes(), []string{"e-1 delivered"})
+		r.pass(2*time.Minute - time.Since(begin))
+		r.want("settled", r.results.outcomes(), []string{"e-1 delivered"})
+		r.metric(`toprelay_keys_waiting{reason="ledger"}`, 1)
+		if n := len(r.logs.with(t, "the ledger gives no claims for a method; its events wait")); n != 3 {
+			t.Errorf("said %d times in two minutes", n)
+		}
+		r.ledger.refusing("")
+		r.pass(refusedRetry)
+		r.want("settled", r.results.outcomes(), []string{"e-1 delivered", "c-1 delivered"})
+		if n := len(r.logs.with(t, "the ledger gives claims for the method again")); n != 1 {
+			t.Errorf("its end was said %d times", n)
+		}
+	})
+}

@@ -79,9 +79,9 @@ func (w *Worker) attempt(ctx context.Context, it *item, permit *retry.Permit) Ou
 
 	claim, err := w.claim(ctx, it)
 	if err != nil {
-		return w.noLedger(ctx, err)
+		return w.noLedger(ctx, it, err)
 	}
-	w.ledgerWell()
+	w.claimGiven(it)
 	if out, answered := w.answer(it, claim); answered {
 		return out
 	}
@@ -152,7 +152,7 @@ func (w *Worker) answer(it *item, claim Claim) (Outcome, bool) {
 	case AnswerBusy:
 		return wait(WaitBusy, w.soon(claim.BusyUntil)), true
 	default:
-		return w.noLedger(context.Background(), fmt.Errorf("the ledger gave no answer (%d)", claim.Answer)), true
+		return w.noLedger(context.Background(), it, fmt.Errorf("the ledger gave no answer (%d)", claim.Answer)), true
 	}
 }
 
@@ -167,7 +167,7 @@ func (w *Worker) resume(ctx context.Context, it *item) Outcome {
 	claim, err := w.claim(ctx, it)
 	switch {
 	case err != nil:
-		return w.noLedger(ctx, err)
+		return w.noLedger(ctx, it, err)
 	case claim.Answer == AnswerBusy:
 		return wait(WaitBusy, w.soon(claim.BusyUntil))
 	case claim.Answer == AnswerMine || claim.Answer == AnswerAbandoned:
