@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
 
 	"github.com/toprelay/worker/internal/event"
 )
@@ -17,10 +17,6 @@ const (
 	// MaxWriteBytes is how large a record may be with all that goes round it. kafka-go's default of 1 MiB lets records
 	// pass that the broker refuses, which counts the whole batch, and then refuses all of the batch.
 	MaxWriteBytes = 1_048_500
-
-	writeLinger   = 5 * time.Millisecond // how long a batch waits for more records
-	writeBatch    = 2000                 // records
-	writeAttempts = 4                    // with waits of 0.1 to 1 s between them
 
 	// lookupAttempts is for writes that fail at once because the cluster was never seen: kafka-go does not repeat those.
 	lookupAttempts = 3
@@ -40,43 +36,36 @@ var (
 // Writer writes records that all in-sync replicas have acknowledged. Records of callers that write at the same time go
 // out together. It is safe for concurrent use.
 //
-// It is not idempotent: kafka-go repeats a write whose reply did not come, so a record may be in the log twice, and
-// after an error it may be there too. Each record carries what its readers need to see that.
+// It is not idempotent: a write whose reply did not come may be in the log, and stand there twice when it is repeated. Each
+// record carries what its readers need to see that.
+//
+// It does not use kafka-go's Writer, which goes on with a record when its caller has given up, in a queue without bound:
+// while a broker held 20 letters back for 100 s, their callers tried again each 11 s and each letter was in the log 18
+// times. Here a record is pending for as long as its caller waits, and no longer.
 type Writer struct {
-	c     *Client
-	conns *connections // its own, so that Close need not wait for a broker that hangs
-	round *kafka.Transport
-	batch *kafka.Writer
+	c      *Client
+	conns  *connections // its own, so that Close need not wait for a broker that hangs
+	round  *kafka.Transport
+	client *kafka.Client
+	byKey  kafka.Murmur2Balancer
 
-	alone    sync.Mutex // one caller at a time uses isolate
-	isolate  *kafka.Writer
-	maxBytes int
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	senders sync.WaitGroup
+
+	mu     sync.Mutex
+	boxes  map[target]*outbox
+	closed bool
 }
 
 // NewWriter makes a writer. It does not connect.
 func (c *Client) NewWriter() *Writer {
-	w := &Writer{c: c, conns: newConnections(c.conns.Dial), maxBytes: MaxWriteBytes}
+	w := &Writer{c: c, conns: newConnections(c.conns.Dial), boxes: map[target]*outbox{}}
 	w.round = c.newTransport()
 	w.round.Dial = w.conns.Dial
-	w.batch, w.isolate = w.newWriter(), w.newWriter()
+	w.client = c.newClient(w.round)
+	w.ctx, w.cancel = context.WithCancel(context.Background())
 	return w
-}
-
-func (w *Writer) newWriter() *kafka.Writer {
-	return &kafka.Writer{
-		Addr:            w.c.addr,
-		Transport:       w.round,
-		Balancer:        &balancer{},
-		RequiredAcks:    kafka.RequireAll, // the default is none
-		BatchTimeout:    writeLinger,      // the default is 1 s
-		BatchSize:       writeBatch,
-		BatchBytes:      int64(w.maxBytes),
-		MaxAttempts:     writeAttempts,
-		WriteBackoffMin: 100 * time.Millisecond,
-		WriteBackoffMax: time.Second,
-		ReadTimeout:     w.c.cfg.RequestTimeout,
-		WriteTimeout:    w.c.cfg.RequestTimeout,
-	}
 }
 
 // Outgoing is a record to write: Key, Value, Headers and Time of the record count, a zero Time is now.
@@ -87,7 +76,8 @@ type Outgoing struct {
 }
 
 // Write writes one record and returns when all in-sync replicas have it. It tries for some seconds; the caller decides
-// whether to go on. When ctx ends first, the record may still be written.
+// whether to go on. When ctx ends, a record that waits for its turn is not written any more. One that is under way may be,
+// so its reply is awaited, for at most the time that one request has: nobody can write it again while it is pending.
 func (w *Writer) Write(ctx context.Context, topic string, partition int, rec event.Record) error {
 	errs := w.WriteAll(ctx, []Outgoing{{Topic: topic, Partition: partition, Record: rec}})
 	if errs == nil {
@@ -97,25 +87,32 @@ func (w *Writer) Write(ctx context.Context, topic string, partition int, rec eve
 }
 
 // WriteAll writes records, those of a partition in their order, and returns when all in-sync replicas have them. The
-// errors stand at the places of their records; nil means that all went well.
+// errors stand at the places of their records; nil means that all went well. For ctx see Write.
 func (w *Writer) WriteAll(ctx context.Context, out []Outgoing) []error {
 	r := writeResult{c: w.c, out: out}
-	messages := make([]kafka.Message, 0, len(out))
-	places := make([]int, 0, len(out)) // of the messages in out
-	counts := partitionCounts{}
+	c := &call{ended: make(chan struct{})}
+	all := make([]*pending, len(out)) // nil where the check failed
+	topics := topicPartitions{}
 	for i := range out {
-		if err := w.check(ctx, &out[i], counts); err != nil {
+		partition, err := w.check(ctx, &out[i], topics)
+		if err != nil {
 			r.fail(i, err)
 			continue
 		}
-		messages = append(messages, message(&out[i]))
-		places = append(places, i)
+		all[i] = newPending(&out[i], partition, c)
 	}
-	failed := w.send(ctx, w.batch, messages, places, &r)
-	if len(failed) > 0 {
-		w.alone.Lock()
-		defer w.alone.Unlock()
-		w.sendApart(ctx, failed, &r)
+	if w.enqueue(c, all) {
+		select {
+		case <-c.ended:
+		case <-ctx.Done():
+			w.giveUp(c, ctx.Err())
+			<-c.ended
+		}
+	}
+	for i, p := range all {
+		if p != nil && p.err != nil {
+			r.fail(i, p.err)
+		}
 	}
 	return r.errs
 }
@@ -130,9 +127,8 @@ func (w *Writer) Partitions(ctx context.Context, topic string) (int, error) {
 }
 
 func (w *Writer) partitions(ctx context.Context, topic string) (int, error) {
-	client := w.c.newClient(w.round)
 	for attempt := 1; ; attempt++ {
-		r, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+		r, err := w.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 		if err == nil {
 			why := r.Topics[0].Error
 			if errors.Is(why, kafka.UnknownTopicOrPartition) || errors.Is(why, kafka.InvalidTopic) { // of a name such as a/b there can be none
@@ -153,48 +149,50 @@ func (w *Writer) partitions(ctx context.Context, topic string) (int, error) {
 	}
 }
 
-// Close cuts the connections. Writes in flight fail.
+// Close cuts the connections. Writes fail, those in flight too.
 func (w *Writer) Close() {
+	w.mu.Lock()
+	w.closed = true
+	for _, b := range w.boxes {
+		b.empty(net.ErrClosed)
+	}
+	w.mu.Unlock()
+	w.cancel()
 	w.conns.Close()
-	w.batch.Close()
-	w.isolate.Close()
+	w.senders.Wait()
 	w.round.CloseIdleConnections()
 }
 
-// partitionCounts are the answers of Partitions in one WriteAll, by topic.
-type partitionCounts map[string]struct {
-	n   int
-	err error
+// topicPartitions are the numbers of the partitions of the topics of one WriteAll, or why they are not known.
+type topicPartitions map[string]struct {
+	numbers []int
+	err     error
 }
 
-func (w *Writer) check(ctx context.Context, o *Outgoing, counts partitionCounts) error {
-	if size := wireSize(&o.Record); size > w.maxBytes {
-		return fmt.Errorf("%w: %d bytes with all that goes round it, the limit is %d", ErrTooLarge, size, w.maxBytes)
+// check refuses what cannot be written, and chooses the partition.
+func (w *Writer) check(ctx context.Context, o *Outgoing, topics topicPartitions) (partition int, err error) {
+	if size := wireSize(&o.Record); size > MaxWriteBytes {
+		return 0, fmt.Errorf("%w: %d bytes with all that goes round it, the limit is %d", ErrTooLarge, size, MaxWriteBytes)
 	}
-	count, ok := counts[o.Topic]
+	t, ok := topics[o.Topic]
 	if !ok {
-		count.n, count.err = w.partitions(ctx, o.Topic)
-		counts[o.Topic] = count
-	}
-	if count.err == nil && o.Partition >= count.n {
-		return fmt.Errorf("%w: %d of %d", ErrNoPartition, o.Partition, count.n)
-	}
-	return count.err
-}
-
-// message keeps absent and empty apart: on the way out kafka-go does so too, for key, value and header values.
-func message(o *Outgoing) kafka.Message {
-	m := kafka.Message{Topic: o.Topic, Key: o.Record.Key, Value: o.Record.Value, Time: o.Record.Time}
-	if len(o.Record.Headers) > 0 {
-		m.Headers = make([]protocol.Header, len(o.Record.Headers))
-		for i, h := range o.Record.Headers {
-			m.Headers[i] = protocol.Header(h)
+		var n int
+		n, t.err = w.partitions(ctx, o.Topic)
+		for p := range n {
+			t.numbers = append(t.numbers, p)
 		}
+		topics[o.Topic] = t
 	}
-	if o.Partition != ByKey {
-		m.WriterData = o.Partition // Message.Partition must not be set
+	switch {
+	case t.err != nil:
+		return 0, t.err
+	case o.Partition == ByKey:
+		return w.byKey.Balance(kafka.Message{Key: o.Record.Key}, t.numbers...), nil
+	case o.Partition >= len(t.numbers):
+		return 0, fmt.Errorf("%w: %d of %d", ErrNoPartition, o.Partition, len(t.numbers))
+	default:
+		return o.Partition, nil
 	}
-	return m
 }
 
 // wireSize is at least the size of the batch that holds the record alone.
@@ -203,12 +201,22 @@ func wireSize(r *event.Record) int {
 	return batch + record + r.Size() + header*len(r.Headers)
 }
 
-// balancer gives the partition that was asked for, or the Java client's choice.
-type balancer struct{ byKey kafka.Murmur2Balancer }
+// writeResult collects the errors of one WriteAll.
+type writeResult struct {
+	c    *Client
+	out  []Outgoing
+	errs []error
+}
 
-func (b *balancer) Balance(m kafka.Message, partitions ...int) int {
-	if p, ok := m.WriterData.(int); ok {
-		return p
+func (r *writeResult) fail(i int, err error) {
+	if r.errs == nil {
+		r.errs = make([]error, len(r.out))
 	}
-	return b.byKey.Balance(m, partitions...)
+	err = r.c.explain(err)
+	o := &r.out[i]
+	if o.Partition == ByKey {
+		r.errs[i] = fmt.Errorf("write to %s: %w", o.Topic, err)
+		return
+	}
+	r.errs[i] = fmt.Errorf("write to %s/%d: %w", o.Topic, o.Partition, err)
 }
