@@ -26,7 +26,7 @@ import (
 const (
 	// stopTimeout bounds each clean-up step but the drain, which has its own time.
 	stopTimeout = 10 * time.Second
-	// writeTimeout bounds the write of one letter or result, the producer's own retries included.
+	// writeTimeout bounds the write of one letter or result, but for a request that is under way then: its reply is awaited.
 	writeTimeout = 10 * time.Second
 	// maxLetterBytes is the most that a letter may count; the rest of what the broker takes is what Kafka adds.
 	maxLetterBytes = broker.MaxWriteBytes - 4096

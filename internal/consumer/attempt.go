@@ -54,13 +54,18 @@ func (w *Worker) make(j job) {
 	it := j.item
 	out := w.attempt(ctx, it, j.permit)
 	// What an attempt found out is recorded even where the drain's time is over.
-	out = w.record(w.recording.in(context.Background(), time.Now()), it, out)
+	out = w.record(w.recordTime(), it, out)
 	if out.Kind != NotSettled {
 		w.settled(it, out)
 	} else if w.observer != nil && out.Wait == WaitRetry && out.Called {
 		w.observer.Attempted(attempted(it, out))
 	}
 	w.schedule.finish(j.lane, out)
+}
+
+// recordTime bounds the writes that record an outcome, from now on.
+func (w *Worker) recordTime() context.Context {
+	return w.recording.in(context.Background(), time.Now())
 }
 
 func attempted(it *item, out Outcome) Attempted {

@@ -1,9 +1,11 @@
 package consumer
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"github.com/toprelay/worker/internal/retry"
 	"github.com/toprelay/worker/internal/top"
 )
 
@@ -108,4 +110,34 @@ func TestClaimLostByALetterThatWaits(t *testing.T) {
 			t.Errorf("a claim that is lost was said to be the ledger's trouble %d times", n)
 		}
 	})
+}
+
+// A letter that hangs for as long as it may leaves the ledger its own time: the claim is given back.
+func TestLetterThatHangsLeavesTheLedgerItsTime(t *testing.T) {
+	started(t, nil, func(r *rig) {
+		r.worker.ledger = punctual{r.ledger}
+		r.caller.answer(func(fakeCall) top.Reply { return refused() })
+		hang := make(chan struct{})
+		r.letters.mu.Lock()
+		r.letters.hang = hang
+		r.letters.mu.Unlock()
+		r.produce(status("e-1", 1))
+		r.pass(recordTimeout + 2*time.Second)
+		if n := len(r.logs.with(t, "the ledger did not take a failed attempt")); n != 0 {
+			t.Errorf("the ledger had no time, it was said %d times", n)
+		}
+		close(hang)
+		r.pass(recordTimeout + 5*time.Second)
+		r.want("settled", r.results.outcomes(), []string{"e-1 dead_lettered"})
+	})
+}
+
+// punctual is a ledger that does nothing once its time is over.
+type punctual struct{ Ledger }
+
+func (p punctual) Failed(ctx context.Context, k LedgerKey, token uint64, h retry.History) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return p.Ledger.Failed(ctx, k, token, h)
 }

@@ -38,7 +38,9 @@ func (w *Worker) record(ctx context.Context, it *item, out Outcome) Outcome {
 		return out
 	}
 	if out.Kind == DeadLettered && !out.lettered {
-		if err := w.letters.Write(ctx, letter(it, out)); err != nil {
+		err := w.letters.Write(ctx, letter(it, out))
+		ctx = w.recordTime() // a letter that could not be written has used up its own
+		if err != nil {
 			w.trouble.report("dead_letter", "the dead-letter topic did not take a letter; nothing is committed past its event", err)
 			return w.stuck(ctx, it, out, WaitDeadLetter)
 		}
