@@ -15,6 +15,7 @@ import (
 
 	"github.com/toprelay/worker/internal/broker"
 	"github.com/toprelay/worker/internal/check"
+	"github.com/toprelay/worker/internal/dedup"
 )
 
 // checkFlags are the flags of worker check.
@@ -37,7 +38,7 @@ can be used beside a running worker.
 
   configuration  every key, and what does not go together
   files          the files with secrets: there, not empty, closed to others
-  ledger         the folder can be written, and who has the ledger
+  ledger         the folder can be written, and who has the ledger; or Redis: login, version, settings
   kafka          each broker: name, connection, TLS, login; the group
   topics         those that are consumed and written, their settings, the leaders of the partitions
   gateway        TOP's gateway answers; no call is made
@@ -105,6 +106,7 @@ func (f *checkFlags) report(ctx context.Context, c *cli) error {
 		findings = check.Run(ctx, check.Options{
 			Config: cfg, Timeout: f.timeout, Only: f.only,
 			Connect: func() (*broker.Client, error) { return connectKafka(cfg) },
+			Redis:   func() (dedup.RedisOptions, error) { return redisOptions(cfg) },
 		})
 	}
 	if err := ctx.Err(); err != nil {

@@ -11,6 +11,7 @@ func commands(c *cli) []*cobra.Command {
 		newCheckCommand(c),
 		newTopicsCommand(c),
 		newPublishCommand(c),
+		newDedupCommand(c),
 		newBrokerCommand(c),
 		newSchemasCommand(c),
 		newConfigCommand(c),

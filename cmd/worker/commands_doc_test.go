@@ -40,19 +40,21 @@ const commandsHead = `# Commands
 
 // exitCodes says what the codes of a command mean, beside 0, 1 and 2, where that is not in its help text.
 var exitCodes = map[string]string{
-	"worker run":              "0 stopped after a drain; 1 stopped at once by a second signal, or failed; 6 topics are missing, the ledger is locked by another process, or the ops listener cannot listen; 78 the configuration is bad",
-	"worker demo":             "0 stopped; 1 failed",
-	"worker simulator":        "0 stopped; 1 cannot listen; 78 the secret or a schema cannot be read",
-	"worker topics create":    "0 all topics are there; 1 none could be created; 3 some could not be created; 6 Kafka does not answer; 78 the configuration is bad",
-	"worker broker":           "0 stopped; 1 cannot listen; 78 the configuration is bad",
-	"worker schemas list":     "78 the configuration or a schema is bad",
-	"worker schemas show":     "4 there is no such type; 78 the configuration or a schema is bad",
-	"worker schemas validate": "0 all events are good; 1 all are bad or there is none; 3 some are bad; 78 the configuration or a schema is bad",
-	"worker config print":     "78 the configuration is bad",
-	"worker config example":   "",
-	"worker config schema":    "",
-	"worker version":          "",
-	"worker completion":       "",
+	"worker run":                "0 stopped after a drain; 1 stopped at once by a second signal, or failed; 6 topics are missing, the ledger is locked by another process, or the ops listener cannot listen; 78 the configuration is bad",
+	"worker demo":               "0 stopped; 1 failed",
+	"worker simulator":          "0 stopped; 1 cannot listen; 78 the secret or a schema cannot be read",
+	"worker topics create":      "0 all topics are there; 1 none could be created; 3 some could not be created; 6 Kafka does not answer; 78 the configuration is bad",
+	"worker dedup stats":        "4 there is no ledger yet; 6 Redis does not answer; 78 the configuration is bad",
+	"worker dedup accept-reset": "0 accepted, or there was nothing to accept; 6 Redis does not answer; 78 the configuration is bad",
+	"worker broker":             "0 stopped; 1 cannot listen; 78 the configuration is bad",
+	"worker schemas list":       "78 the configuration or a schema is bad",
+	"worker schemas show":       "4 there is no such type; 78 the configuration or a schema is bad",
+	"worker schemas validate":   "0 all events are good; 1 all are bad or there is none; 3 some are bad; 78 the configuration or a schema is bad",
+	"worker config print":       "78 the configuration is bad",
+	"worker config example":     "",
+	"worker config schema":      "",
+	"worker version":            "",
+	"worker completion":         "",
 }
 
 func TestCommandsDocument(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/toprelay/worker/internal/broker"
 	"github.com/toprelay/worker/internal/config"
+	"github.com/toprelay/worker/internal/dedup"
 	"github.com/toprelay/worker/schemas"
 )
 
@@ -60,6 +61,8 @@ type Options struct {
 	Config *config.Config // loaded
 	// Connect makes a client of the configured cluster; it need not connect yet.
 	Connect func() (*broker.Client, error)
+	// Redis says where the ledger is, where it is in Redis.
+	Redis func() (dedup.RedisOptions, error)
 	// Timeout is how long each thing that is asked has to answer; default 5 s.
 	Timeout time.Duration
 	// Only, where not empty, names the checks to make.

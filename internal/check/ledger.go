@@ -17,11 +17,14 @@ import (
 var sqliteMagic = []byte("SQLite format 3\x00")
 
 // ledger says whether a worker could open its ledger. It opens none, because opening counts as a new owner of the claims.
-func (r *run) ledger(context.Context) {
+func (r *run) ledger(ctx context.Context) {
 	d := r.Config.Dedup
 	switch {
 	case d.Store == "memory":
 		r.warn("the ledger is in memory: after a restart events that were delivered are sent again", "set dedup.store: sqlite for real orders")
+		return
+	case d.Store == "redis" && d.Redis != nil && r.Redis != nil:
+		r.redis(ctx)
 		return
 	case d.Store != "sqlite" || d.Path == "":
 		r.skip("not looked at: see configuration")

@@ -77,7 +77,7 @@ func (s *Redis) newOp(sc *script, k consumer.LedgerKey, token uint64, args ...an
 	return &rop{script: sc, key: redisKey(s.opts.Redis.Prefix, keyOf(k)), args: append(first[:], args...)}
 }
 
-// Delivered records the success. A reply of more than 1 KiB is left out.
+// Delivered records the success. What is longer than 4 KiB is left out.
 func (s *Redis) Delivered(ctx context.Context, k consumer.LedgerKey, token uint64, c consumer.Content, reply []byte) error {
 	return s.complete(ctx, opDelivered, s.newOp(s.scripts.settle, k, token,
 		endDelivered, contentOf(c).text(), scopeOf(k).text(), "", keptReply(reply)))

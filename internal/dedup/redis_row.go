@@ -15,6 +15,9 @@ import (
 
 // What stands in a row of Redis (see lua/row.lua) as text, and back.
 
+// redisNameLength is how long a row's name is after the prefix.
+const redisNameLength = 22
+
 // redisKey is the name of a row: the id's key in base64, so that a name says nothing and is short.
 func redisKey(prefix string, k key) string {
 	return prefix + base64.RawURLEncoding.EncodeToString(k[:])
@@ -127,6 +130,25 @@ func parseRow(v string) (storedRow, error) {
 		r.reply = []byte(m[11])
 	}
 	return r, errors.Join(errs[:]...)
+}
+
+// parseHead reads the beginning of a row: in which state it counts, and whose it is.
+func parseHead(v string) (s state, method, account string, ok bool) {
+	head, rest, _ := strings.Cut(v, "\n")
+	scope, _, _ := strings.Cut(rest, "\n")
+	fields := strings.Fields(head)
+	if len(fields) != 9 || fields[0] != "1" || len(fields[1]) != 1 {
+		return 0, "", "", false
+	}
+	s = state(fields[1][0] - '0')
+	if s > stateUnknown {
+		return 0, "", "", false
+	}
+	if s == stateNone || fields[2] == holdsRepeatable || fields[2] == holdsOnce {
+		s = stateClaimed
+	}
+	method, account, _ = strings.Cut(scope, " ")
+	return s, method, account, true
 }
 
 // How a claim is held, and how it ended.

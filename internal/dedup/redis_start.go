@@ -105,18 +105,6 @@ func (r RedisServer) Warnings() (all []string) {
 	return all
 }
 
-// LookAtRedis asks a server what it is, for `worker check`. It changes nothing.
-func LookAtRedis(ctx context.Context, o RedisOptions) (RedisServer, error) {
-	o, err := o.withDefaults()
-	if err != nil {
-		return RedisServer{}, err
-	}
-	s := &Redis{opts: Options{Redis: o}, look: make(chan struct{}, 1)}
-	s.connect(false)
-	defer func() { _ = s.server().Close() }()
-	return s.inspect(ctx)
-}
-
 // inspect asks all masters and keeps the worst of what they say. Only a server that cannot be asked at all is an error.
 func (s *Redis) inspect(ctx context.Context) (RedisServer, error) {
 	var mu sync.Mutex
