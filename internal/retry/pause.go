@@ -23,15 +23,14 @@ func (k pauseKind) reason() string { return pauseReasons[k] }
 // grace is how long a probe that is due is kept for keys that have not been refused yet. After it any key may take it.
 const grace = time.Second
 
-// pause holds one place for one reason. It is over at until (a ban), or when a probe passes (all others, and a ban that
-// did not say how long it lasts).
+// pause holds one place for one reason. It is over at until (a ban), or when a probe passes (all others).
 type pause struct {
 	place    *place
 	kind     pauseKind
 	on       bool
 	since    time.Time
-	until    time.Time     // end of a ban; zero: none is known
-	next     time.Time     // when the next probe is due; zero: there are no probes
+	until    time.Time     // end of a ban
+	next     time.Time     // when the next probe is due; zero: a ban, which has none
 	interval time.Duration // from one probe to the next
 	probing  bool          // a probe is in flight
 	last     lane          // of the last failed probe, or of the reply that began it
@@ -59,7 +58,7 @@ func (ps *pause) pass(now time.Time, l lane) *Refusal {
 	case ps.probing:
 		return &Refusal{Reason: reason}
 	case now.Before(ps.next):
-		return &Refusal{Reason: reason, Until: earlier(ps.next, ps.until)}
+		return &Refusal{Reason: reason, Until: ps.next}
 	case ps.avoidsMethod(l.scope.method) && now.Before(ps.next.Add(grace)):
 		return &Refusal{Reason: reason, Until: ps.next.Add(grace)}
 	case ps.avoids(l) && now.Before(ps.next.Add(grace)):
@@ -132,7 +131,7 @@ func (g *Gate) begin(ps *pause, now time.Time, why cause) {
 	ps.on, ps.begun, ps.since, ps.cause = true, true, now, why
 	ps.probing, ps.last, ps.epoch = false, lane{}, g.epoch
 	switch ps.kind {
-	case pauseThrottled: // ban sets until and next
+	case pauseThrottled: // ban sets its end; it has no probes
 	case pauseStorm:
 		ps.interval = g.options.FuseProbe
 		ps.next = now.Add(ps.interval)
@@ -168,29 +167,13 @@ func (g *Gate) lift(ps *pause, now time.Time, why string) {
 	g.end(ps, now, why)
 }
 
-// ban pauses a place until the platform's seconds are over. wait 0: the reply did not say; then a second, but for an app
-// key's ban (the day's calls are used up) the next midnight in GMT+8 with a probe now and then, because an operator can
-// reset the day's count (protocol section 6).
+// ban pauses a place until the platform's seconds are over.
 func (g *Gate) ban(ps *pause, now time.Time, wait time.Duration, why cause) {
-	known := wait > 0
-	until := now.Add(wait)
-	var next time.Time
-	switch {
-	case known:
-	case ps.place.level == LevelAppKey && (!ps.on || !ps.next.IsZero()):
-		until, next = midnight(now), now.Add(g.options.MaxProbeInterval)
-	default:
-		until = now.Add(time.Second)
-	}
 	began := !ps.on
 	if began {
 		g.begin(ps, now, why)
-		ps.until, ps.next, ps.interval = until, next, g.options.MaxProbeInterval
-	} else if guessed := !ps.next.IsZero(); guessed && known {
-		ps.until, ps.next = until, next
-	} else if until.After(ps.until) { // overlapping bans: the later end
-		ps.until = until
 	}
+	ps.until = later(ps.until, now.Add(wait)) // overlapping bans: the later end
 	ps.bans = ps.until
 	g.findNextEnd()
 	if began {
@@ -231,7 +214,6 @@ func (g *Gate) probed(ps *pause, p *Permit, r Report, now time.Time) {
 	switch {
 	case r.Kind == KindSuccess, r.Kind == KindRejected && ps.kind != pauseStorm:
 		g.lift(ps, now, "a probe passed")
-	case ps.next.IsZero(): // a ban that has learned its end from the probe
 	case r.Kind == KindCancelled, p.at.Before(p.scope.secretAt):
 		ps.next = now
 	default:

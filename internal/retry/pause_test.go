@@ -92,54 +92,6 @@ func TestBreakerIgnoresBans(t *testing.T) {
 	})
 }
 
-// Protocol section 6: a ban without seconds lasts 1 s; that of the app key's day lasts until midnight in GMT+8, and is
-// probed every 10 minutes because an operator can reset the day's count.
-func TestBanWithoutSeconds(t *testing.T) {
-	for _, level := range []Level{LevelMethod, LevelAppKeyMethod, LevelAccount} {
-		in(t, Options{}, func(t *testing.T, w *world) {
-			s := at("a", update)
-			w.call(s, "k", throttled(level, 0))
-			w.refused(s, "k", ReasonThrottled, time.Second, false)
-		})
-	}
-	in(t, Options{}, func(t *testing.T, w *world) { // a bubble starts at 2000-01-01T00:00:00Z, 08:00 in GMT+8
-		s, day := at("a", update), at("a", syncing)
-		w.call(s, "k1", throttled(LevelAppKey, 0))
-		if until := w.Pauses()[0].Until; time.Until(until) != 16*time.Hour {
-			t.Fatalf("the ban ends at %v, want the end of the day in GMT+8", until)
-		}
-		w.refused(day, "k1", ReasonThrottled, 10*time.Minute, false)
-		time.Sleep(10 * time.Minute)
-		p := w.must(s, "k2")
-		if !p.Probe {
-			t.Fatal("not marked as a probe")
-		}
-		w.refused(day, "k3", ReasonThrottled, 0, false)
-		p.Done(throttled(LevelAppKey, 0))
-		w.refused(day, "k3", ReasonThrottled, 10*time.Minute, false)
-		time.Sleep(10 * time.Minute)
-		p = w.must(day, "k3")
-		p.Done(throttled(LevelAppKey, time.Hour)) // now it says
-		time.Sleep(30 * time.Minute)
-		w.refused(s, "k1", ReasonThrottled, 30*time.Minute, false) // and is not probed any more
-		time.Sleep(30 * time.Minute)
-		w.ok(s, "k1")
-
-		w.call(s, "k1", throttled(LevelAppKey, 0))
-		time.Sleep(10 * time.Minute)
-		w.ok(s, "k1") // the count was reset
-		w.ok(day, "k1")
-	})
-	in(t, Options{}, func(t *testing.T, w *world) {
-		s := at("a", update)
-		time.Sleep(15*time.Hour + 55*time.Minute)
-		w.call(s, "k1", throttled(LevelAppKey, 0))
-		w.refused(s, "k1", ReasonThrottled, 5*time.Minute, false) // midnight comes before the probe
-		time.Sleep(5 * time.Minute)
-		w.ok(s, "k1")
-	})
-}
-
 // A pause of one account leaves the others alone, however long it lasts.
 func TestSessionPauseLeavesOthersAlone(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, w *world) {

@@ -20,7 +20,7 @@ type Report struct {
 	Kind Kind
 	// Level is what a throttled, session or misconfigured reply concerns.
 	Level Level
-	// Wait is how long a ban lasts from now on; 0: the reply did not say.
+	// Wait is how long a ban lasts from now on.
 	Wait time.Duration
 	// Immediate makes a session reply pause its scope at once and not only park its key.
 	Immediate bool

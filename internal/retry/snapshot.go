@@ -16,7 +16,7 @@ type Pause struct {
 	Reason    string    `json:"reason"`
 	Since     time.Time `json:"since"`
 	Until     time.Time `json:"until,omitzero"`      // of a ban; the others end when a probe passes
-	NextProbe time.Time `json:"next_probe,omitzero"` // zero for a ban that said when it ends
+	NextProbe time.Time `json:"next_probe,omitzero"` // zero for a ban
 	Detail    string    `json:"detail,omitempty"`
 	Advice    string    `json:"advice,omitempty"`
 }
@@ -79,7 +79,7 @@ func (g *Gate) Restore(pauses []Pause) {
 		if !ps.on {
 			g.begin(ps, now, cause{p.Detail, p.Advice})
 		}
-		ps.until, ps.next, ps.interval, ps.bans = p.Until, p.NextProbe, g.options.MaxProbeInterval, p.Until
+		ps.until, ps.bans = p.Until, p.Until
 		g.note(slog.LevelInfo, "paused", ps, slog.Time("until", ps.until), slog.Bool("restored", true))
 	}
 	g.findNextEnd()

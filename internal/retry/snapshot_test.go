@@ -15,7 +15,7 @@ func TestBansSurviveARestart(t *testing.T) {
 		a := at("a", update)
 		w.call(at("b", syncing), "k1", Report{Kind: KindSession, Level: LevelAccount, Immediate: true, Detail: "27"})
 		w.call(at("d", syncing), "k1", throttled(LevelMethod, time.Minute))
-		w.call(at("c", update), "k1", throttled(LevelAppKey, 0)) // the end is a guess: probed
+		w.call(at("c", update), "k1", throttled(LevelAppKey, 10*time.Minute))
 		w.call(a, "k1", throttled(LevelAppKeyMethod, time.Hour))
 		time.Sleep(5 * time.Minute)
 
