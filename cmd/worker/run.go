@@ -39,7 +39,7 @@ what was not committed is consumed again.`,
 			}
 			// A log whose reader has gone must not end the worker, which Go does by this signal.
 			signal.Ignore(syscall.SIGPIPE)
-			app.TuneMemory(cfg)
+			defer app.TuneMemory(cfg)()
 			log := app.NewLog(c.stderr, cfg.Log)
 			defer log.Close()
 			var running atomic.Pointer[app.App]

@@ -56,7 +56,7 @@ func runWorker(ctx context.Context, out io.Writer, path, profile string) error {
 	if err != nil {
 		return err
 	}
-	app.TuneMemory(c)
+	defer app.TuneMemory(c)()
 	if profile != "" {
 		runtime.MemProfileRate = 64 << 10
 		name := filepath.Join(profile, filepath.Base(filepath.Dir(path)))
