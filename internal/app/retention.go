@@ -83,7 +83,7 @@ func (w *retentionWatch) look(topic string, retention time.Duration) {
 			age = now.Sub(p.Oldest.RecordedAt)
 		}
 		share := age.Seconds() / retention.Seconds()
-		level := slog.LevelInfo
+		var level slog.Level
 		switch {
 		case share >= mostUsed:
 			level = slog.LevelError

@@ -122,12 +122,12 @@ func (d lifeLedger) Forget(ctx context.Context, k LedgerKey, token uint64) error
 type lifeLetters struct{ l *life }
 
 func (d lifeLetters) Write(ctx context.Context, letter Letter) error {
-	return lifeLedger{d.l}.do(func() error { return d.l.s.letters.Write(ctx, letter) })
+	return lifeLedger(d).do(func() error { return d.l.s.letters.Write(ctx, letter) })
 }
 
 // lifeResults is the results topic as one life sees it.
 type lifeResults struct{ l *life }
 
 func (d lifeResults) Write(ctx context.Context, r Result) error {
-	return lifeLedger{d.l}.do(func() error { return d.l.s.results.Write(ctx, r) })
+	return lifeLedger(d).do(func() error { return d.l.s.results.Write(ctx, r) })
 }

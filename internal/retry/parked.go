@@ -86,7 +86,7 @@ func (g *Gate) refuse(p *Permit, r Report, now time.Time) (tried bool) {
 // narrow makes the level of a reply smaller where it names a whole app key or account, and another method of that has
 // passed since this method was refused: then it is this method that has the trouble, and the others must not wait for it.
 func (g *Gate) narrow(p *Permit, level Level, kind pauseKind) Level {
-	narrow := level
+	var narrow Level
 	switch level {
 	case LevelAppKey:
 		narrow = LevelAppKeyMethod
