@@ -15,7 +15,6 @@ import (
 
 	"github.com/toprelay/worker/internal/broker"
 	"github.com/toprelay/worker/internal/check"
-	"github.com/toprelay/worker/internal/dedup"
 )
 
 // checkFlags are the flags of worker check.
@@ -106,7 +105,9 @@ func (f *checkFlags) report(ctx context.Context, c *cli) error {
 		findings = check.Run(ctx, check.Options{
 			Config: cfg, Timeout: f.timeout, Only: f.only,
 			Connect: func() (*broker.Client, error) { return connectKafka(cfg) },
-			Redis:   func() (dedup.RedisOptions, error) { return redisOptions(cfg) },
+			Redis: func(ctx context.Context, limit time.Duration) (check.RedisState, check.Cause, error) {
+				return lookAtRedis(ctx, cfg, limit)
+			},
 		})
 	}
 	if err := ctx.Err(); err != nil {

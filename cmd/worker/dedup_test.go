@@ -85,5 +85,12 @@ func TestDedupCommands(t *testing.T) {
 	expect(exitOK, "methods that must not be repeated wait", "dedup", "accept-reset", "--dry-run", "--config", redis)
 	expect(exitOK, `{"accepted":true,"emptied":true}`, "dedup", "accept-reset", "--yes", "--config", redis, "-o", "json")
 	expect(exitOK, "nothing to accept", "dedup", "accept-reset", "--dry-run", "--config", redis)
+	expect(exitOK, "! ledger "+server.Addr()+": Redis does not tell its version", "check", "--only", "ledger", "--config", redis)
+	expect(exitOK, "✓ ledger Redis at "+server.Addr(), "check", "--only", "ledger", "--config", redis)
+	server.SetError("LOADING Redis is loading the dataset in memory")
+	expect(exitUnreachable, "still reads its data", "check", "--only", "ledger", "--config", redis)
+	server.SetError("NOAUTH Authentication required.")
+	expect(exitFailed, "refused the login", "check", "--only", "ledger", "--config", redis)
+	server.SetError("")
 	expect(exitUnreachable, "cannot be reached", "dedup", "stats", "--config", redis, "--set", "dedup.redis.addresses=127.0.0.1:1")
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/toprelay/worker/internal/broker"
 	"github.com/toprelay/worker/internal/config"
-	"github.com/toprelay/worker/internal/dedup"
 	"github.com/toprelay/worker/schemas"
 )
 
@@ -61,8 +60,9 @@ type Options struct {
 	Config *config.Config // loaded
 	// Connect makes a client of the configured cluster; it need not connect yet.
 	Connect func() (*broker.Client, error)
-	// Redis says where the ledger is, where it is in Redis.
-	Redis func() (dedup.RedisOptions, error)
+	// Redis asks the Redis of the ledger what it is, where the ledger is there; each question has so long to be answered. Where
+	// that fails the cause says whose matter it is.
+	Redis func(context.Context, time.Duration) (RedisState, Cause, error)
 	// Timeout is how long each thing that is asked has to answer; default 5 s.
 	Timeout time.Duration
 	// Only, where not empty, names the checks to make.

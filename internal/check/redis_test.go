@@ -1,43 +1,35 @@
 package check
 
 import (
+	"context"
+	"errors"
 	"testing"
-
-	"github.com/alicebob/miniredis/v2"
-
-	"github.com/toprelay/worker/internal/dedup"
+	"time"
 )
 
-// TestRedis: a server within the process that tells neither version nor settings, which real servers do (internal/dedup).
 func TestRedis(t *testing.T) {
-	p := newPlace(t)
-	server := miniredis.RunT(t)
-	var password func() string
-	at := func(addresses ...string) []Finding {
-		cfg := p.load("dedup.store=redis", "dedup.redis.addresses="+addresses[0])
-		return Run(t.Context(), Options{Config: cfg, Timeout: patience, Only: []string{Ledger}, Redis: func() (dedup.RedisOptions, error) {
-			return dedup.RedisOptions{Addresses: addresses, Password: password, WaitReplicas: len(addresses) - 1}, nil
+	cfg := newPlace(t).load("dedup.store=redis", "dedup.redis.addresses=h:1")
+	for _, test := range []struct {
+		state RedisState
+		cause Cause
+		err   error
+		want  []string
+	}{
+		{state: RedisState{Version: "7.0.15", Mode: "standalone", Keys: 3, Bytes: 2048}, want: []string{"ok ledger Redis at h:1, version 7.0.15, standalone, 3 keys, 2 KiB"}},
+		{state: RedisState{Warnings: []string{"no file"}, Emptied: true}, want: []string{
+			"warning ledger no file", "warning ledger was emptied … worker dedup accept-reset", "ok ledger version unknown"}},
+		{state: RedisState{Replica: true}, want: []string{"failed/fault ledger is a replica … sentinel_master"}},
+		{state: RedisState{Refused: errors.New("allkeys-lru")}, want: []string{"failed/configuration ledger allkeys-lru … would not start"}},
+		{cause: Unreachable, err: errors.New("away"), want: []string{"failed/unreachable ledger away … would wait"}},
+		{cause: Fault, err: errors.New("login"), want: []string{"failed/fault ledger login"}},
+		{cause: BadConfiguration, err: errors.New("a Cluster"), want: []string{"failed/configuration ledger a Cluster … see dedup.redis"}},
+	} {
+		got := Run(t.Context(), Options{Config: cfg, Timeout: patience, Only: []string{Ledger}, Redis: func(_ context.Context, limit time.Duration) (RedisState, Cause, error) {
+			if limit != patience {
+				t.Errorf("a limit of %v", limit)
+			}
+			return test.state, test.cause, test.err
 		}})
+		want(t, got, test.want...)
 	}
-	untold := []string{"warning ledger does not tell its version", "warning ledger does not tell its maxmemory-policy"}
-	want(t, at(server.Addr()), append(untold, "ok ledger Redis at "+server.Addr())...)
-	if keys := server.Keys(); len(keys) != 0 {
-		t.Errorf("the check left %v", keys)
-	}
-	if err := server.Set("toprelay:epoch", "00000000000000aa reset"); err != nil {
-		t.Fatal(err)
-	}
-	want(t, at(server.Addr()), append(untold, "warning ledger was emptied … worker dedup accept-reset", "ok ledger Redis at")...)
-
-	server.RequireAuth("right")
-	want(t, at(server.Addr()), "failed/fault ledger refused the login")
-	password = func() string { return "wrong" }
-	want(t, at(server.Addr()), "failed/fault ledger refused the login")
-	password = func() string { return "right" }
-	want(t, at(server.Addr()), append(untold, "warning ledger was emptied", "ok ledger Redis at")...)
-
-	server.SetError("LOADING Redis is loading the dataset in memory")
-	want(t, at(server.Addr()), "failed/unreachable ledger still reads its data … the worker would wait for it")
-	want(t, at("127.0.0.1:1"), "failed/unreachable ledger cannot be reached")
-	want(t, at("127.0.0.1:1", "127.0.0.1:2"), "failed/configuration ledger not with a Cluster")
 }

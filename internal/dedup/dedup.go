@@ -8,7 +8,8 @@
 //	    ├──────Forget──────┘ └──────Failed─────► released      keeps the history; the next Claim takes it up
 //	    └──────Release (nothing had failed before)
 //
-// Two stores share the rules of claims.go and differ in where the rows are: Memory in a map, for tests and the demo;
+// Redis keeps claims and rows on a server that several workers share; its rules are scripts that run there (see Redis). The
+// two others share the rules of claims.go and differ in where the rows are: Memory in a map, for tests and the demo;
 // SQLite in one file that one process opens. Claims themselves live in memory, because the process that holds the
 // store is the only one that can hold a claim. A row is written for a claim only where losing it would do harm: for a
 // method that is not repeatable (a claim found without a result must be known after a crash), and as long as the disk

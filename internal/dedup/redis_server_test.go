@@ -243,6 +243,13 @@ func init() {
 		kind{"redis-server", func(t testing.TB, c *clock, o Options) store { return openRedis(t, sharedRedis(t, c, false), c, o) }},
 		kind{"redis-cluster", func(t testing.TB, c *clock, o Options) store { return openRedis(t, sharedRedis(t, c, true), c, o) }},
 	)
+	benched = append(benched, "redis-server", "redis-server everysec", "redis-server always")
+	redisOfBench = func(b *testing.B, kind string) RedisOptions {
+		if kind == "redis-server" {
+			return runServer(b).options()
+		}
+		return runServer(b, "--appendonly", "yes", "--appendfsync", strings.TrimPrefix(kind, "redis-server ")).options()
+	}
 	modelled = append(modelled, "redis-server")
 	redisOfModel["redis-server"] = func(t testing.TB, c *clock, _ int) (RedisOptions, func()) {
 		return sharedRedis(t, c, false), func() {}
