@@ -93,7 +93,7 @@ type Redis struct {
 	TLS *TLS `yaml:"tls"`
 	// Name of the master that the sentinels at `addresses` watch. Empty: no sentinels.
 	SentinelMaster string `yaml:"sentinel_master"`
-	// Beginning of all keys.
+	// Beginning of all keys. The workers of a group share it; another group, or a shadow run, needs another one.
 	Prefix string `yaml:"prefix" default:"toprelay:" required:"true"`
 	// Replicas that must have a write before it counts. A claim that may be lost, because its call may be repeated, waits for
 	// none.

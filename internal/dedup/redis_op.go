@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
-
-	"github.com/toprelay/worker/internal/consumer"
 )
 
 // rop is one call of a script on its way to the server and back.
@@ -86,8 +84,8 @@ func (s *Redis) finish(op *rop, reply any, err error, uncertain bool) {
 	}
 }
 
-// grants says that the answer to a claim is a claim.
+// grants says that the answer to a claim is a claim, or cannot be read.
 func grants(reply any) bool {
-	claim, _, _, err := parseClaim(reply, content{})
-	return err != nil || claim.Answer == consumer.AnswerMine || claim.Answer == consumer.AnswerAbandoned
+	word, _, ok := answerHead(reply)
+	return !ok || word == "mine" || word == "abandoned"
 }

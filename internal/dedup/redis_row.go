@@ -211,5 +211,17 @@ func parseClaim(reply any, c content) (claim consumer.Claim, word string, at tim
 	return claim, word, at, err
 }
 
+// answerHead is the word of an answer to a claim, and when the server gave it.
+func answerHead(reply any) (word string, at time.Time, ok bool) {
+	fields, _ := reply.([]any)
+	if len(fields) < 2 {
+		return "", time.Time{}, false
+	}
+	word, _ = fields[0].(string)
+	text, _ := fields[1].(string)
+	at, err := parseMicros(text)
+	return word, at, word != "" && err == nil
+}
+
 // claimParts is how many parts each answer has.
 var claimParts = map[string]int{"late": 2, "busy": 3, "delivered": 4, "unknown": 4, "mine": 5, "abandoned": 5}

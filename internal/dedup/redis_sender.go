@@ -153,8 +153,8 @@ func (s *Redis) late(op *rop, reply any) bool {
 	if op.before == 0 {
 		return false
 	}
-	_, word, at, err := parseClaim(reply, content{})
-	if err != nil {
+	word, at, ok := answerHead(reply)
+	if !ok {
 		return false
 	}
 	s.clock.set(at)
