@@ -12,6 +12,11 @@ import (
 // offset and timestamp (contract section 8, toprelay-id). A record that is read again has the same one; a topic that was
 // made anew has others, by its timestamps.
 func OriginID(group string, r *event.Record) string {
+	sum := origin(group, r)
+	return hex.EncodeToString(sum[:16])
+}
+
+func origin(group string, r *event.Record) (sum [sha256.Size]byte) {
 	h := sha256.New()
 	var n [8]byte
 	text := func(s string) {
@@ -28,5 +33,5 @@ func OriginID(group string, r *event.Record) string {
 	number(int64(r.Partition))
 	number(r.Offset)
 	number(r.Time.UnixMilli())
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	return [sha256.Size]byte(h.Sum(sum[:0]))
 }

@@ -133,7 +133,7 @@ var ErrClaimRefused = errors.New("the ledger gives no claim for this method")
 // it returns nil. All are safe for concurrent use.
 type Ledger interface {
 	Claim(ctx context.Context, r ClaimRequest) (Claim, error)
-	// Delivered records the success. reply is JSON of at most 4 KiB, or nil: what the reply said, and to which record.
+	// Delivered records the success. reply is at most 4 KiB: what the reply said, and to which record.
 	Delivered(ctx context.Context, k LedgerKey, token uint64, c Content, reply []byte) error
 	// Unknown records that a call may have run and that nobody knows.
 	Unknown(ctx context.Context, k LedgerKey, token uint64, c Content, h retry.History) error

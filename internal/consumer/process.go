@@ -129,8 +129,8 @@ func (w *Worker) answer(it *item, claim Claim) (Outcome, bool) {
 		}
 		return Outcome{Kind: Duplicate, Fields: recall(claim.Reply).reply}, true
 	case AnswerUnknown:
-		own := recall([]byte(claim.History.Origin))
-		readAgain := own.isOf(OriginID("", &it.record)) // its letter may not be acknowledged
+		own := recallText(claim.History.Origin)
+		readAgain := own.isOf(it.recordID()) // its letter may not be acknowledged
 		if claim.Conflict && !readAgain {
 			return giveUp(event.Defect{Reason: event.ReasonIdempotencyConflict, Message: "its idempotent id was sent before with another content, and whether that ran is not known"}), true
 		}

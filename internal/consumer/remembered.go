@@ -1,12 +1,11 @@
 package consumer
 
 import (
-	"bytes"
-	"encoding/json"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
 	"strconv"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/toprelay/worker/internal/event"
 	"github.com/toprelay/worker/internal/retry"
@@ -17,10 +16,10 @@ import (
 // had not passed it; then it is settled in the same way once more, with the same result and without a call. Any other record
 // of its id is an event of its own: a duplicate of a success, and free after a dead letter.
 //
-// Its text is a JSON array, so that a row takes few bytes, without the empty members at its end. What earlier versions have
-// written is no array: the reply alone, or the record's whole origin.
+// It is kept with every success, where each byte costs: the form; the record; and the packed request id, or where there is more
+// to keep, what is there, each with a tag and its length.
 type remembered struct {
-	record    string // the first half of its origin
+	record    recordID
 	attempts  int
 	requestID string
 	reply     []byte // of a success, where it is short enough
@@ -30,14 +29,24 @@ type remembered struct {
 	letters   string // of a success: the dead letters that earlier records of its id have; see letteredHistory
 }
 
+// recordID is the beginning of a record's origin: enough to tell the records of one idempotent id apart. Zero is nobody's.
+type recordID [6]byte
+
 const (
-	recordLen = 16 // hex digits
+	// The forms, which are the first byte. Earlier versions have kept the reply alone, which begins with {.
+	formFields = 1
+	formPacked = 2
+
+	oldOriginLen = 32
 	// maxRemembered bounds what is kept of one success, maxLetters what is kept of older dead letters, in bytes.
 	maxRemembered = 4 << 10
 	maxLetters    = 2 << 10
 )
 
-func (it *item) recordID() string { return OriginID("", &it.record)[:recordLen] }
+func (it *item) recordID() recordID {
+	sum := origin("", &it.record)
+	return recordID(sum[:])
+}
 
 // remember is what is to be known of the record when it is read again.
 func (it *item) remember(out Outcome) remembered {
@@ -51,15 +60,12 @@ func (it *item) remember(out Outcome) remembered {
 func (it *item) success(out Outcome) []byte {
 	m := it.remember(out)
 	m.reply, m.letters = kept(out.Fields), out.History.Lettered
-	text := m.text()
-	if len(text) > maxRemembered {
+	b := m.bytes()
+	if len(b) > maxRemembered {
 		m.letters = ""
-		text = m.text()
+		b = m.bytes()
 	}
-	if len(text) > maxRemembered {
-		text = remembered{record: m.record, attempts: m.attempts}.text()
-	}
-	return text
+	return b
 }
 
 // letteredHistory is what the ledger keeps of an id after a dead letter. The id may be used again, but the record itself,
@@ -70,7 +76,7 @@ func (it *item) letteredHistory(out Outcome) retry.History {
 	for len(older) > maxLetters {
 		older = older[:max(strings.LastIndexByte(older, '\n'), 0)]
 	}
-	h := retry.History{Lettered: string(out.Reason) + " " + string(it.remember(out).text()), Ambiguous: out.History.Ambiguous}
+	h := retry.History{Lettered: string(out.Reason) + " " + it.remember(out).text(), Ambiguous: out.History.Ambiguous}
 	if older != "" {
 		h.Lettered += "\n" + older
 	}
@@ -83,10 +89,10 @@ func (it *item) again(claim Claim) (Outcome, bool) {
 	if letters == "" && claim.Answer != AnswerDelivered { // almost every event
 		return Outcome{}, false
 	}
-	origin := OriginID("", &it.record)
+	record := it.recordID()
 	if claim.Answer == AnswerDelivered {
 		m := recall(claim.Reply)
-		if m.isOf(origin) {
+		if m.isOf(record) {
 			out := m.outcome()
 			out.Kind, out.Fields = Delivered, m.reply
 			return out, true
@@ -95,8 +101,8 @@ func (it *item) again(claim Claim) (Outcome, bool) {
 	}
 	for line := range strings.SplitSeq(letters, "\n") {
 		reason, text, _ := strings.Cut(line, " ")
-		m := recall([]byte(text))
-		if !m.isOf(origin) {
+		m := recallText(text)
+		if !m.isOf(record) {
 			continue
 		}
 		out := m.outcome()
@@ -120,63 +126,107 @@ func (m remembered) outcome() Outcome {
 	}
 }
 
-// isOf says whether it is of the record with that origin.
-func (m remembered) isOf(origin string) bool {
-	return len(m.record) >= recordLen && strings.HasPrefix(origin, m.record)
-}
+// isOf says whether it is of that record.
+func (m remembered) isOf(r recordID) bool { return m.record == r && r != recordID{} }
 
-func (m remembered) text() []byte {
+// The tags. They are in ledgers: they never change.
+const (
+	tagAttempts  = 'n' // in decimal digits, where it is not one
+	tagRequestID = 'q'
+	tagReply     = 'r'
+	tagCode      = 'c'
+	tagSubCode   = 's'
+	tagMessage   = 'm'
+	tagLetters   = 'l'
+)
+
+func (m remembered) bytes() []byte {
 	b := make([]byte, 0, 64+len(m.reply)+len(m.message)+len(m.letters))
-	text := func(s string) { b, _ = jsontext.AppendQuote(b, s) } // what is not UTF-8 becomes U+FFFD
-	b = append(b, '[')
-	text(m.record)
-	b = append(b, ',')
-	b = strconv.AppendInt(b, int64(m.attempts), 10)
-	b = append(b, ',')
-	text(m.requestID)
-	b = append(b, ',')
-	if len(m.reply) > 0 {
-		b = append(b, m.reply...)
-	} else {
-		b = append(b, "null"...)
-	}
-	for _, s := range []string{m.code, m.subCode, m.message, m.letters} {
-		b = append(b, ',')
-		text(s)
-	}
-	for {
-		rest, found := bytes.CutSuffix(b, []byte(`,""`))
-		if !found {
-			rest, found = bytes.CutSuffix(b, []byte(",null"))
+	b = append(append(b, formPacked), m.record[:]...)
+	if m.attempts == 1 && len(m.reply)+len(m.code)+len(m.subCode)+len(m.message)+len(m.letters) == 0 {
+		if packed, ok := pack(b, m.requestID); ok {
+			return packed
 		}
-		if !found {
-			return append(b, ']')
-		}
-		b = rest
 	}
+	b[0] = formFields
+	if m.attempts != 1 {
+		b = appendField(b, tagAttempts, strconv.Itoa(m.attempts))
+	}
+	b = appendField(b, tagRequestID, m.requestID)
+	b = appendField(b, tagReply, string(m.reply))
+	b = appendField(b, tagCode, m.code)
+	b = appendField(b, tagSubCode, m.subCode)
+	b = appendField(b, tagMessage, m.message)
+	return appendField(b, tagLetters, m.letters)
 }
 
-// recall reads a text back.
-func recall(text []byte) (m remembered) {
-	switch {
-	case len(text) == 0:
-		return m
-	case text[0] == '{':
-		return remembered{reply: text}
-	case text[0] != '[':
-		return remembered{record: string(text)}
+func appendField(b []byte, tag byte, text string) []byte {
+	if text == "" {
+		return b
 	}
-	var members [8]json.RawMessage
-	if json.Unmarshal(text, &members) != nil {
+	return append(binary.AppendUvarint(append(b, tag), uint64(len(text))), text...)
+}
+
+// recall reads back what a success has left.
+func recall(b []byte) remembered {
+	m := remembered{attempts: 1}
+	if len(b) > 0 && b[0] == '{' {
+		return remembered{reply: b}
+	}
+	if len(b) < 1+len(m.record) {
 		return remembered{}
 	}
-	for i, to := range []any{&m.record, &m.attempts, &m.requestID, nil, &m.code, &m.subCode, &m.message, &m.letters} {
-		if to != nil && members[i] != nil && json.Unmarshal(members[i], to) != nil {
+	form := b[0]
+	b = b[1+copy(m.record[:], b[1:]):]
+	switch form {
+	case formFields:
+	case formPacked:
+		m.requestID = unpack(b)
+		return m
+	default:
+		return remembered{}
+	}
+	for len(b) > 1 {
+		tag := b[0]
+		n, size := binary.Uvarint(b[1:])
+		if size <= 0 || n > uint64(len(b)-1-size) {
 			return remembered{}
 		}
-	}
-	if reply := members[3]; len(reply) > 0 && reply[0] == '{' {
-		m.reply = reply
+		field := b[1+size:][:n]
+		b = b[1+size:][n:]
+		switch tag {
+		case tagAttempts:
+			m.attempts, _ = strconv.Atoi(string(field))
+		case tagRequestID:
+			m.requestID = string(field)
+		case tagReply:
+			m.reply = field
+		case tagCode:
+			m.code = string(field)
+		case tagSubCode:
+			m.subCode = string(field)
+		case tagMessage:
+			m.message = string(field)
+		case tagLetters:
+			m.letters = string(field)
+		}
 	}
 	return m
+}
+
+// text is the same for a history, which is text.
+func (m remembered) text() string { return base64.RawStdEncoding.EncodeToString(m.bytes()) }
+
+// recallText reads back what a history has. Earlier versions have kept the record's origin alone, in hex digits.
+func recallText(text string) remembered {
+	if len(text) == oldOriginLen {
+		if sum, err := hex.DecodeString(text); err == nil {
+			return remembered{record: recordID(sum)}
+		}
+	}
+	b, err := base64.RawStdEncoding.DecodeString(text)
+	if err != nil {
+		return remembered{}
+	}
+	return recall(b)
 }

@@ -191,43 +191,56 @@ func TestDryRunHoldsNoClaim(t *testing.T) {
 	})
 }
 
-// What earlier versions have written is read too.
 func TestRecall(t *testing.T) {
+	record := recordID{0x7b, 1, 2, 3, 4, 5}
+	long := strings.Repeat("x", 1000)
+	for _, m := range []remembered{
+		{record: record, attempts: 1},
+		{record: record},
+		{record: record, attempts: 1, requestID: "16dgkw8ufw2ei"},
+		{record: record, attempts: 1, requestID: "16DGKW8UFW2EI"},
+		{record: record, attempts: 130, requestID: "req", reply: []byte(`{"a":["",null]}`), code: "15", subCode: "isv.x", letters: "rejected a\nrejected b"},
+		{record: record, attempts: 2, code: "15", message: "order \"closed\"\n\x00\xff " + long},
+	} {
+		b := m.bytes()
+		if got := recall(b); !reflect.DeepEqual(got, m) {
+			t.Errorf("%+v came back as %+v", m, got)
+		}
+		if got := recallText(m.text()); !reflect.DeepEqual(got, m) {
+			t.Errorf("%+v came back from text as %+v", m, got)
+		}
+		if got := recall(append(appendField(b[:7:7], 'z', long), b[7:]...)); b[0] == formFields && !reflect.DeepEqual(got, m) { // of a later version
+			t.Errorf("beside another field %+v came back as %+v", m, got)
+		}
+		for n := range b { // cut anywhere it is no crash, and of nobody else
+			if got := recall(b[:n]); got.record != record && got.record != (recordID{}) {
+				t.Errorf("cut to %d bytes it is %+v", n, got)
+			}
+		}
+	}
+	if n := len((remembered{record: record, attempts: 1, requestID: "16dgkw8ufw2ei"}).bytes()); n != 16 {
+		t.Errorf("an ordinary success takes %d bytes; each costs at every event", n)
+	}
+}
+
+// What earlier versions have written is read too, and what is none of it is of nobody.
+func TestRecallOfEarlierVersions(t *testing.T) {
 	it := &item{record: status("e-1", 1)}
 	it.record.Topic, it.record.Offset, it.record.Time = topic, 7, time.UnixMilli(1_700_000_000_000)
 	other := &item{record: it.record}
 	other.record.Offset++
-	full, half := OriginID("", &it.record), it.recordID()
-	for _, tt := range []struct {
-		name string
-		text string
-		want remembered
-		own  bool
-	}{
-		{"nothing", "", remembered{}, false},
-		{"a reply alone", `{"service_order_id":7}`, remembered{reply: []byte(`{"service_order_id":7}`)}, false},
-		{"an origin alone", full, remembered{record: full}, true},
-		{"short", `["` + half + `",1]`, remembered{record: half, attempts: 1}, true},
-		{"with a request id", `["` + half + `",3,"req"]`, remembered{record: half, attempts: 3, requestID: "req"}, true},
-		{"with a reply", `["` + half + `",1,"",{"a":["",null]}]`, remembered{record: half, attempts: 1, reply: []byte(`{"a":["",null]}`)}, true},
-		{"with a code", `["` + half + `",1,"req",null,"15","","order \"closed\"\n"]`,
-			remembered{record: half, attempts: 1, requestID: "req", code: "15", message: "order \"closed\"\n"}, true},
-		{"with letters", `["` + half + `",1,"","","","","","rejected [\"0\"]\nrejected 1"]`,
-			remembered{record: half, attempts: 1, letters: "rejected [\"0\"]\nrejected 1"}, true},
-		{"too short to be anybody's", `["` + half[:8] + `",1]`, remembered{record: half[:8], attempts: 1}, false},
-		{"of a later version", `["` + half + `",1,"","","","","","",{}]`, remembered{record: half, attempts: 1}, true},
-		{"no JSON", `["`, remembered{}, false},
-		{"another type", `[1]`, remembered{}, false},
-	} {
-		got := recall([]byte(tt.text))
-		if !reflect.DeepEqual(got, tt.want) || got.isOf(full) != tt.own || got.isOf(OriginID("", &other.record)) {
-			t.Errorf("%s: %+v, of the record: %v", tt.name, got, got.isOf(full))
-		}
-		if again := recall(got.text()); tt.own && len(got.record) == recordLen && !reflect.DeepEqual(again, got) {
-			t.Errorf("%s: written anew it is %+v", tt.name, again)
+	if m := recall([]byte(`{"service_order_id":7}`)); string(m.reply) != `{"service_order_id":7}` || m.isOf(it.recordID()) {
+		t.Errorf("a reply alone is %+v", m)
+	}
+	full := OriginID("", &it.record)
+	if m := recallText(full); !m.isOf(it.recordID()) || m.isOf(other.recordID()) {
+		t.Errorf("an origin alone is %+v", m)
+	}
+	for _, text := range []string{"", "AQ", "?", strings.Repeat("z", 32), strings.Repeat("0", 32), "top.work-orders/3/17"} {
+		if m := recallText(text); m.isOf(it.recordID()) || m.isOf(recordID{}) {
+			t.Errorf("%q is %+v", text, m)
 		}
 	}
-	// A dead letter of an earlier version: the reason and the origin.
 	claim := Claim{Answer: AnswerMine, Token: 7}
 	claim.History.Lettered = "rejected " + full
 	if out, again := it.again(claim); !again || out.Reason != event.ReasonRejected || out.Message == "" || out.step != ledgerRelease || out.token != 7 {
@@ -238,21 +251,18 @@ func TestRecall(t *testing.T) {
 	}
 }
 
-// The ledger keeps a bounded text of each id, and the record's origin in any case.
+// The ledger keeps a bounded text of each id, and the record in any case.
 func TestRememberedIsBounded(t *testing.T) {
 	it := &item{record: status("e-1", 1)}
 	long := strings.Repeat("\x01", 256)
 	out := Outcome{Kind: Delivered, Called: true, Fields: []byte(`{"a":"` + strings.Repeat("x", 1000) + `"}`)}
-	if m := recall(it.success(out)); string(m.reply) != string(out.Fields) {
+	out.Reply = top.Reply{RequestID: long, Code: long, SubCode: long}
+	if m := recall(it.success(out)); string(m.reply) != string(out.Fields) || m.requestID != long {
 		t.Errorf("a reply of 1 KiB is not kept: %+v", m)
 	}
-	out.History.Lettered = strings.Repeat("rejected [\"0123456789abcdef\"]\n", 200)
-	if text := it.success(out); len(text) > maxRemembered || len(recall(text).reply) == 0 {
-		t.Errorf("%d bytes with letters", len(text))
-	}
-	out.Reply = top.Reply{RequestID: long, Code: long, SubCode: long}
-	if text := it.success(out); len(text) > maxRemembered || !recall(text).isOf(OriginID("", &it.record)) {
-		t.Errorf("%d bytes: %s", len(text), text)
+	out.History.Lettered = strings.Repeat("rejected 0123456789abcdef0123456789abcdef\n", 200)
+	if b := it.success(out); len(b) > maxRemembered || len(recall(b).reply) == 0 || !recall(b).isOf(it.recordID()) {
+		t.Errorf("%d bytes with letters", len(b))
 	}
 	history := out.History
 	for range 100 {

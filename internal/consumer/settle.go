@@ -72,7 +72,7 @@ func (w *Worker) tell(ctx context.Context, it *item, out Outcome) error {
 		err = w.ledger.Delivered(ctx, it.id, out.token, it.content, it.success(out))
 	case ledgerUnknown:
 		h := out.History
-		h.Origin = string(it.remember(out).text())
+		h.Origin = it.remember(out).text()
 		err = w.ledger.Unknown(ctx, it.id, out.token, it.content, h)
 	case ledgerFailed:
 		err = w.ledger.Failed(ctx, it.id, out.token, out.History)

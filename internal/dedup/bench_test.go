@@ -132,8 +132,11 @@ func benchCycle(ctx context.Context, s store, r consumer.ClaimRequest) error {
 	if c.Answer != consumer.AnswerMine {
 		return fmt.Errorf("answer %d", c.Answer)
 	}
-	return s.Delivered(ctx, r.Key, c.Token, r.Content, nil)
+	return s.Delivered(ctx, r.Key, c.Token, r.Content, benchReply)
 }
+
+// benchReply is as long as what the worker keeps of a success without fields. Each byte more costs 0.08 µs.
+var benchReply = []byte("of whom and what")
 
 func benchRequest(i int) consumer.ClaimRequest {
 	return consumer.ClaimRequest{

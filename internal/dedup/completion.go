@@ -9,7 +9,7 @@ import (
 	"github.com/toprelay/worker/internal/retry"
 )
 
-// Delivered records the success. A reply of more than 1 KiB is left out.
+// Delivered records the success. One of more than 4 KiB is left out.
 func (l *ledger) Delivered(ctx context.Context, k consumer.LedgerKey, token uint64, c consumer.Content, reply []byte) error {
 	return l.complete(ctx, opDelivered, k, token, row{state: stateDelivered, content: contentOf(c), reply: keptReply(reply)})
 }

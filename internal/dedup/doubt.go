@@ -53,7 +53,7 @@ func (w *writer) doubt(keys []key, now time.Time) (err error) {
 			_, err = change.exec(history, k[:])
 		} else {
 			// Which method and account it is stands in the key's hash only; its next change says it.
-			_, err = w.insert.exec(k[:], int64(stateReleased), int64(0), at, nil, nil, history)
+			_, err = w.insert.exec(k[:], int64(stateReleased), int64(0), at, nil, history)
 			added++
 		}
 		if err != nil {

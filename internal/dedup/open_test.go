@@ -182,9 +182,10 @@ func TestNegativeRetentionIsRefused(t *testing.T) {
 	}
 }
 
-// TestMigration takes a file of version 1 forward, in one step or not at all.
+// TestMigration takes a file one version forward, in one step or not at all.
 func TestMigration(t *testing.T) {
 	path := filled(t)
+	now := int64(len(migrations))
 	next := append(append([]string{}, migrations...), "ALTER TABLE ledger ADD COLUMN more TEXT; CREATE TABLE held (key TEXT PRIMARY KEY)")
 	for _, test := range []struct {
 		name    string
@@ -197,11 +198,11 @@ func TestMigration(t *testing.T) {
 				return errors.New("crash")
 			}
 			return nil
-		}}, 1, true},
-		{"an error in the middle", seams{migrations: append(append([]string{}, migrations...), next[1]+"; CREATE TABLE ledger (x)")}, 1, true},
-		{"all of it", seams{migrations: next}, 2, false},
-		{"again", seams{migrations: next}, 2, false},
-		{"back to the old program", seams{}, 2, true},
+		}}, now, true},
+		{"an error in the middle", seams{migrations: append(append([]string{}, migrations...), next[now]+"; CREATE TABLE ledger (x)")}, now, true},
+		{"all of it", seams{migrations: next}, now + 1, false},
+		{"again", seams{migrations: next}, now + 1, false},
+		{"back to the old program", seams{}, now + 1, true},
 	} {
 		s, err := Open(t.Context(), Options{Path: path, LockWait: -1, seams: test.seams})
 		if (err != nil) != test.fails {
@@ -218,6 +219,49 @@ func TestMigration(t *testing.T) {
 		must(t, errors.Join(err, c.close()))
 		if version != test.version {
 			t.Errorf("%s: version %d, want %d", test.name, version, test.version)
+		}
+	}
+}
+
+// TestFileOfVersion1 has replies in a column of their own.
+func TestFileOfVersion1(t *testing.T) {
+	path := ledgerPath(t)
+	s := openAt(t, path, Options{seams: seams{migrations: migrations[:1]}})
+	for _, reply := range []string{`{"ok":true}`, ""} {
+		c := mustClaim(t, s, repeatable("id"+reply), consumer.AnswerMine)
+		must(t, s.Delivered(t.Context(), idOf("id"+reply), c.Token, contentNo(1), []byte(reply)))
+	}
+	must(t, s.Close())
+	edit(t, path, "UPDATE ledger SET reply = CAST(substr(content, 18) AS TEXT), content = substr(content, 1, 17) WHERE length(content) > 17")
+	for range 2 {
+		s = openAt(t, path, Options{})
+		for _, reply := range []string{`{"ok":true}`, ""} {
+			other := repeatable("id" + reply)
+			other.Content = contentNo(2)
+			if c := mustClaim(t, s, other, consumer.AnswerDelivered); string(c.Reply) != reply || !c.Conflict {
+				t.Errorf("the row with reply %q came back as %+v", reply, c)
+			}
+		}
+		must(t, s.Close())
+	}
+	if s, err := Open(t.Context(), Options{Path: path, LockWait: -1, seams: seams{migrations: migrations[:1]}}); err == nil {
+		must(t, s.Close())
+		t.Error("a program of version 1 opens the file, whose rows it would take for damaged")
+	}
+}
+
+// TestRowThatNobodyWrote breaks the store: the file is damaged.
+func TestRowThatNobodyWrote(t *testing.T) {
+	for _, change := range []string{"state = 9", "content = x'01'", "state = 4", "history = '{'"} {
+		s := openAt(t, ledgerPath(t), Options{})
+		c := mustClaim(t, s, repeatable("a"), consumer.AnswerMine)
+		must(t, s.Delivered(t.Context(), idOf("a"), c.Token, contentNo(1), []byte(`{"ok":true}`)))
+		must(t, s.Close())
+		must(t, os.Remove(s.path+"-claims")) // which the start would look up
+		edit(t, s.path, "UPDATE ledger SET "+change)
+		s = openAt(t, s.path, Options{})
+		if c, err := s.Claim(t.Context(), repeatable("a")); !errors.Is(err, ErrBroken) {
+			t.Errorf("with %s: %+v, %v", change, c, err)
 		}
 	}
 }

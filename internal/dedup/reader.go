@@ -129,10 +129,16 @@ func readRow(columns []driver.Value) (r row, err error) {
 	if r.state, err = storedState(number); err != nil {
 		return row{}, err
 	}
-	if r.content, err = storedContent(bytes); err != nil {
+	var rest []byte
+	if r.content, rest, err = storedContent(bytes); err != nil {
 		return row{}, err
 	}
-	if reply != "" {
+	switch {
+	case len(rest) > 0 && r.state != stateDelivered:
+		return row{}, fmt.Errorf("content of %d bytes in state %d", len(bytes), number)
+	case len(rest) > 0:
+		r.reply = rest
+	case reply != "": // of version 1
 		r.reply = []byte(reply)
 	}
 	r.history, err = decodeHistory(history)

@@ -64,17 +64,16 @@ func contentOf(c consumer.Content) content {
 	return out
 }
 
-// storedContent reads back what bytes holds in a row.
-func storedContent(b []byte) (content, error) {
-	switch c := (content{set: true}); len(b) {
-	case 0:
-		return content{}, nil
-	case len(c.bytes):
-		copy(c.bytes[:], b)
-		return c, nil
-	default:
-		return content{}, fmt.Errorf("content of %d bytes", len(b))
+// storedContent reads back what b holds in a row, and what follows it.
+func storedContent(b []byte) (c content, rest []byte, err error) {
+	if len(b) == 0 {
+		return content{}, nil, nil
 	}
+	if len(b) < len(c.bytes) {
+		return content{}, nil, fmt.Errorf("content of %d bytes", len(b))
+	}
+	c.set = true
+	return c, b[copy(c.bytes[:], b):], nil
 }
 
 // conflicts says whether both contents are known, of one version, and different.

@@ -54,6 +54,10 @@ CREATE TABLE meta (
 	newest  INTEGER NOT NULL
 );
 INSERT INTO meta VALUES (1, 0, 0, 0);
+`, `
+-- In the row of a delivered id, what Delivered was given follows the content: a value of its own costs every event more. reply
+-- stands in rows of version 1 only. Nothing has to be changed, but a worker of version 1 must not take the file for damaged.
+UPDATE meta SET epoch = epoch;
 `}
 
 // prepareFile brings the file behind c to the newest version, or says why it must not be touched.

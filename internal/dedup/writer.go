@@ -36,6 +36,7 @@ type writer struct {
 	newest    int64 // the largest time of all rows
 	scopes    map[scope]int64
 	group     []*write
+	content   []byte      // of the row that is being written
 	alongside []*task     // tasks of the running group
 	last      int         // changes of the last group
 	timer     *time.Timer // of the wait for more
@@ -102,12 +103,11 @@ func (w *writer) load() error {
 		return err
 	}
 	return w.conn.prepareAll(map[**statement]string{
-		&w.begin:    "BEGIN IMMEDIATE",
-		&w.commit:   "COMMIT",
-		&w.rollback: "ROLLBACK",
-		&w.insert: "INSERT OR REPLACE INTO ledger (key, state, scope, at, content, reply, history) " +
-			"VALUES (?, ?, ?, ?, ?, ?, ?)",
-		&w.update:      "UPDATE ledger SET state = ?, scope = ?, at = ?, content = ?, reply = ?, history = ? WHERE key = ?",
+		&w.begin:       "BEGIN IMMEDIATE",
+		&w.commit:      "COMMIT",
+		&w.rollback:    "ROLLBACK",
+		&w.insert:      "INSERT OR REPLACE INTO ledger (key, state, scope, at, content, history) VALUES (?, ?, ?, ?, ?, ?)",
+		&w.update:      "UPDATE ledger SET state = ?, scope = ?, at = ?, content = ?, reply = NULL, history = ? WHERE key = ?",
 		&w.remove:      "DELETE FROM ledger WHERE key = ?",
 		&w.addScope:    "INSERT INTO scope (id, method, account) VALUES (?, ?, ?)",
 		&w.meta:        "UPDATE meta SET entries = ?, newest = ? WHERE id = 1",
@@ -291,12 +291,10 @@ func (w *writer) apply(op *write) error {
 	if err != nil {
 		return err
 	}
-	var content, reply, history any
+	var content, history any
 	if r.content.set {
-		content = r.content.bytes[:]
-	}
-	if r.reply != nil {
-		reply = string(r.reply)
+		w.content = append(append(w.content[:0], r.content.bytes[:]...), r.reply...)
+		content = w.content
 	}
 	if keepsHistory := r.state != stateDelivered; keepsHistory {
 		if history, err = encodeHistory(r.history); err != nil {
@@ -307,12 +305,12 @@ func (w *writer) apply(op *write) error {
 	state := int64(r.state)
 	if op.known {
 		// The sweep may have deleted an old history in the meantime; then this is a new row.
-		n, err := w.update.exec(state, scope, r.at, content, reply, history, k)
+		n, err := w.update.exec(state, scope, r.at, content, history, k)
 		if err != nil || n > 0 {
 			return err
 		}
 	}
-	n, err := w.insert.exec(k, state, scope, r.at, content, reply, history)
+	n, err := w.insert.exec(k, state, scope, r.at, content, history)
 	w.entries += n
 	return err
 }
