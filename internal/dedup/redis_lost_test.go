@@ -145,6 +145,27 @@ func TestClaimsHaveABound(t *testing.T) {
 	}
 }
 
+// TestSameClaimTwice: the client of a Cluster may send a request again whose answer was lost; it is the same claim.
+func TestSameClaimTwice(t *testing.T) {
+	c := newClock()
+	s := openRedis(t, newFakeRedis(t, c), c, Options{})
+	claim := func(token uint64, want string) {
+		t.Helper()
+		op := s.newOp(s.scripts.claim, idOf("a"), token, "0", lease.Microseconds(), holdsOnce, noContent, "x")
+		for range 2 {
+			reply, err := s.run(t.Context(), op.script, op.key, op.args...)
+			must(t, err)
+			if word, _, _ := answerHead(reply); word != want {
+				t.Errorf("the claim with token %d was answered %q, want %q", token, word, want)
+			}
+		}
+	}
+	claim(1, "mine")
+	claim(2, "busy")
+	c.advance(lease)
+	claim(3, "abandoned")
+}
+
 // TestLostResultIsToldAgain: the server took a result and its answer did not come. The same once more succeeds, another does not.
 func TestLostResultIsToldAgain(t *testing.T) {
 	_, w, s := wiredRedis(t)

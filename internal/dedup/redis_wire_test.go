@@ -72,7 +72,11 @@ func (w *wire) passAnswers()  { w.pass(&w.answers) }
 func (w *wire) keep(which **gate) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	*which = newGate(false)
+	select {
+	case <-(*which).open:
+		*which = newGate(false)
+	default: // shut already
+	}
 }
 
 func (w *wire) pass(which **gate) {
