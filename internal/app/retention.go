@@ -62,8 +62,8 @@ func (w *retentionWatch) run(ctx context.Context) {
 			asking, cancel := context.WithTimeout(ctx, stopTimeout)
 			s, err := w.settings(asking, topic)
 			cancel()
-			if err == nil && s[topic].RetentionMS > 0 {
-				w.look(topic, time.Duration(s[topic].RetentionMS)*time.Millisecond)
+			if kept := s[topic].Kept(); err == nil && kept > 0 {
+				w.look(topic, kept)
 			}
 		}
 	}
@@ -89,6 +89,8 @@ func (w *retentionWatch) look(topic string, retention time.Duration) {
 			level = slog.LevelError
 		case share >= halfUsed:
 			level = slog.LevelWarn
+		case p.Oldest == nil && p.Lag > 0: // what waits was not fetched: its age is not known
+			continue
 		case before:
 			delete(w.said, tp)
 			w.log.Info("what waits is well within the topic's retention again", "topic", p.Topic, "partition", p.Partition)

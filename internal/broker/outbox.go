@@ -234,7 +234,28 @@ func (b *outbox) sent(batch []*pending, err error) (again bool) {
 	for _, p := range batch {
 		p.end(err)
 	}
+	if err != nil && !tooLarge && len(batch) > 0 {
+		b.stop(batch, err)
+	}
 	return again && len(b.waiting) > 0
+}
+
+// stop ends what waits of the calls of failed records: it must not overtake them.
+func (b *outbox) stop(failed []*pending, err error) {
+	calls := make(map[*call]bool, len(failed))
+	for _, p := range failed {
+		calls[p.call] = true
+	}
+	kept := b.waiting[:0]
+	for _, p := range b.waiting {
+		if calls[p.call] {
+			p.end(err)
+		} else {
+			kept = append(kept, p)
+		}
+	}
+	clear(b.waiting[len(kept):])
+	b.waiting = kept
 }
 
 // putBack puts records back to the front, but for those whose caller has gone. It returns those that were tried often

@@ -327,3 +327,54 @@ func TestWriteGrowsAgain(t *testing.T) {
 		t.Errorf("requests of %s records", got)
 	}
 }
+
+// TestNothingOvertakesAFailedRecord: what waits of a call that failed is not written, because it would come before what is
+// published again.
+func TestNothingOvertakesAFailedRecord(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "t"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	var requests atomic.Int32
+	cluster.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if requests.Add(1) > 1 {
+			return nil, nil, false
+		}
+		request := r.(*kmsg.ProduceRequest)
+		refusal := request.ResponseKind().(*kmsg.ProduceResponse)
+		for _, rt := range request.Topics {
+			topic := kmsg.NewProduceResponseTopic()
+			topic.Topic, topic.TopicID = rt.Topic, rt.TopicID
+			for _, rp := range rt.Partitions {
+				partition := kmsg.NewProduceResponseTopicPartition()
+				partition.Partition, partition.ErrorCode = rp.Partition, kerr.RequestTimedOut.Code
+				topic.Partitions = append(topic.Partitions, partition)
+			}
+			refusal.Topics = append(refusal.Topics, topic)
+		}
+		return refusal, nil, true
+	})
+	c, err := NewClient(Config{Brokers: cluster.ListenAddrs()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	w := c.NewWriter()
+	t.Cleanup(w.Close)
+	out := make([]Outgoing, 2*writeBatch+1)
+	for i := range out {
+		out[i] = Outgoing{Topic: "t", Record: event.Record{Key: []byte("order-1"), Value: fmt.Append(nil, i)}}
+	}
+	for i, err := range w.WriteAll(t.Context(), out) {
+		if err == nil {
+			t.Fatalf("record %d was written after one before it had failed", i)
+		}
+	}
+	for _, err := range w.WriteAll(t.Context(), out[:1]) {
+		if err != nil {
+			t.Errorf("the next call: %v", err)
+		}
+	}
+}

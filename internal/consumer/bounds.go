@@ -55,8 +55,8 @@ const roomCheck = 10 * time.Millisecond
 const sayStalled = 10 * time.Second
 
 // firstFetch is what the first fetch of a partition is taken to bring, because nobody knows: so many partitions that are
-// assigned at once do not fill the memory many times over.
-func (b *bounds) firstFetch() int { return b.maxBytes / 64 }
+// assigned at once do not fill the memory many times over. It leaves room for half, so that idle partitions stop nobody.
+func (b *bounds) firstFetch(partitions int) int { return b.maxBytes / max(64, 2*partitions) }
 
 // hold counts the bytes of what p has fetched and not put into its lanes yet, or of what it is about to fetch.
 func (b *bounds) hold(p *partition, bytes int) {

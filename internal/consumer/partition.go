@@ -37,7 +37,7 @@ func newPartition(a Assignment) *partition {
 // fetch reads the partition into its lanes until ctx ends.
 func (w *Worker) fetch(ctx context.Context, g Generation, p *partition) {
 	next := p.window.next // only this loop moves it
-	expected := w.bounds.firstFetch()
+	expected := w.bounds.firstFetch(len(g.Assignments()))
 	defer w.bounds.hold(p, 0)
 	consumed := w.metrics.consumed.WithLabelValues(p.Topic)
 	for w.room(ctx, g, p, false) {

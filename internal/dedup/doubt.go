@@ -3,6 +3,8 @@ package dedup
 import (
 	"database/sql/driver"
 	"time"
+
+	"github.com/toprelay/worker/internal/retry"
 )
 
 // doubt writes down that the process before was calling the ids of keys when it ended: the attempt counts, and it may have
@@ -40,11 +42,7 @@ func (w *writer) doubt(keys []key, now time.Time) (err error) {
 		if r.state != stateNone && r.state != stateReleased {
 			continue
 		}
-		r.history.Ambiguous = true
-		r.history.Attempts++
-		if r.history.FirstFailedAt.IsZero() {
-			r.history.FirstFailedAt = now
-		}
+		countCutOff(&r.history, now)
 		history, err := encodeHistory(r.history)
 		if err != nil {
 			return err
@@ -70,4 +68,14 @@ func (w *writer) doubt(keys []key, now time.Time) (err error) {
 	w.newest = at
 	w.store.entries.Store(entries)
 	return nil
+}
+
+// countCutOff counts an attempt whose process ended during its call.
+func countCutOff(h *retry.History, now time.Time) {
+	h.Ambiguous = true
+	h.Attempts++
+	if h.FirstFailedAt.IsZero() {
+		h.FirstFailedAt = now
+	}
+	*h = normal(*h)
 }

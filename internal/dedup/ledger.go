@@ -290,6 +290,9 @@ func (l *ledger) finishRead(op *read, found row, err error) {
 		// The store was opened by this process: the claim of a row without an entry is a former process's.
 		e.durable = found.state == stateClaimed
 		e.abandoned = e.durable && !e.repeatable
+		if e.durable && e.repeatable { // its claim was written because the disk was full: its call was cut off as a marked one
+			countCutOff(&e.history, l.now())
+		}
 		if found.state == stateUnknown {
 			e.unknown = found.content
 		}

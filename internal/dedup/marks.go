@@ -13,18 +13,19 @@ import (
 // that it may have run: such an id stays unknown when its event is given up later (contract section 7, promise 5).
 //
 // Each claim has a slot of the file, which gets its key before the call. The write goes to the page cache, where it survives
-// the process; after a crash of the machine the marks of the last seconds may be missing. A slot whose claim ended with a
-// result that the ledger has is used again as it is: its row tells what became of it. All others are emptied.
+// the process; after a crash of the machine the marks of the last seconds may be missing. When its claim ends the slot is
+// emptied: at once, or within seconds where the ledger has the result, because then the row tells what became of it.
 type marks struct {
-	file *os.File
-	mu   sync.Mutex
-	free []uint32 // used before, last one first
-	next uint32   // never used
+	file  *os.File
+	mu    sync.Mutex
+	free  []uint32            // used before, last one first
+	next  uint32              // never used
+	stale map[uint32]struct{} // free slots that hold a key still
 }
 
 const (
-	// markSlots is more than there can be claims at once: the window of the consumer is smaller.
-	markSlots = 1 << 15
+	// markSlots is as many as there can be claims at once: twice the largest consumer.concurrency.
+	markSlots = 1 << 17
 	markSize  = len(key{})
 )
 
@@ -34,7 +35,7 @@ func openMarks(path string) (*marks, []key, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	m := &marks{file: f}
+	m := &marks{file: f, stale: make(map[uint32]struct{})}
 	b, err := io.ReadAll(f)
 	if err == nil && len(b) < markSlots*markSize { // all of its room now: a mark must not fail because the disk is full
 		_, err = f.WriteAt(make([]byte, markSlots*markSize-len(b)), int64(len(b)))
@@ -68,6 +69,7 @@ func (m *marks) set(k key) (uint32, error) {
 	case len(m.free) > 0:
 		slot = m.free[len(m.free)-1]
 		m.free = m.free[:len(m.free)-1]
+		delete(m.stale, slot)
 	case m.next < markSlots:
 		slot = m.next
 		m.next++
@@ -86,10 +88,14 @@ func (m *marks) set(k key) (uint32, error) {
 // end frees a slot. told says that the ledger has the result.
 func (m *marks) end(slot uint32, told bool) {
 	if !told {
-		// A mark that cannot be emptied makes a doubt where there is none; the next one that cannot be set is an error.
-		_, _ = m.file.WriteAt(make([]byte, markSize), int64(slot)*int64(markSize))
+		m.wipe(slot)
+		m.give(slot)
+		return
 	}
-	m.give(slot)
+	m.mu.Lock()
+	m.free = append(m.free, slot)
+	m.stale[slot] = struct{}{}
+	m.mu.Unlock()
 }
 
 func (m *marks) give(slot uint32) {
@@ -98,4 +104,27 @@ func (m *marks) give(slot uint32) {
 	m.mu.Unlock()
 }
 
-func (m *marks) close() error { return m.file.Close() }
+// wipe empties a slot. One that cannot be emptied makes a doubt where there is none; the next mark that cannot be set is an
+// error.
+func (m *marks) wipe(slot uint32) {
+	_, _ = m.file.WriteAt(make([]byte, markSize), int64(slot)*int64(markSize))
+}
+
+// tidy empties free slots that hold a key still, at most so many, so that nobody waits for it for long. Otherwise the keys of
+// a busy hour would stand there until their rows are too old, and be taken for calls that were cut off.
+func (m *marks) tidy(most int) {
+	m.mu.Lock() // while it is emptied a slot must not be given out
+	defer m.mu.Unlock()
+	for slot := range m.stale {
+		if most--; most < 0 {
+			return
+		}
+		m.wipe(slot)
+		delete(m.stale, slot)
+	}
+}
+
+func (m *marks) close() error {
+	m.tidy(markSlots)
+	return m.file.Close()
+}

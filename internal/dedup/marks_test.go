@@ -1,9 +1,11 @@
 package dedup
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/toprelay/worker/internal/consumer"
 	"github.com/toprelay/worker/internal/retry"
@@ -109,4 +111,67 @@ func claimAgain(t *testing.T, s *SQLite, id string) uint64 {
 	l.entries[keyOf(idOf(id))].deadline = s.now()
 	l.Unlock()
 	return mustClaim(t, s, repeatable(id), consumer.AnswerMine).Token
+}
+
+// TestMarkThatOutlivesItsRow: the mark of a success is emptied before its row is too old.
+func TestMarkThatOutlivesItsRow(t *testing.T) {
+	c := newClock()
+	s := openAt(t, ledgerPath(t), Options{Now: c.Now, Retention: 24 * time.Hour})
+	deliver(t, s, "old")
+	c.advance(48 * time.Hour)
+	newer := mustClaim(t, s, once("newer"), consumer.AnswerMine)
+	must(t, s.Delivered(t.Context(), idOf("newer"), newer.Token, contentNo(1), nil))
+	must(t, s.sweep(t.Context()))
+	must(t, s.Close())
+	s = openAt(t, s.path, Options{Now: c.Now, Retention: 24 * time.Hour})
+	if got := mustClaim(t, s, repeatable("old"), consumer.AnswerMine); got.History != (retry.History{}) || s.entries.Load() != 1 {
+		t.Errorf("an id that is forgotten came with %+v; %d entries", got.History, s.entries.Load())
+	}
+}
+
+// TestTidy: free slots are emptied, so many at a time, and those in use are not.
+func TestTidy(t *testing.T) {
+	path := ledgerPath(t)
+	m, _, err := openMarks(path)
+	must(t, err)
+	var slots []uint32
+	for i := range 10 {
+		slot, err := m.set(keyNo(i))
+		must(t, err)
+		slots = append(slots, slot)
+	}
+	for _, slot := range slots[:8] {
+		m.end(slot, true)
+	}
+	slot, err := m.set(keyNo(10)) // takes one of them
+	must(t, err)
+	m.tidy(3)
+	if got := len(m.stale); got != 4 {
+		t.Errorf("%d slots are still to be emptied, want 4", got)
+	}
+	m.tidy(markSlots)
+	m.end(slot, false)
+	must(t, m.close())
+	m, held, err := openMarks(path)
+	must(t, err)
+	must(t, m.close())
+	if len(held) != 2 || held[0] != keyNo(8) || held[1] != keyNo(9) {
+		t.Errorf("%d keys are left, want the two in use", len(held))
+	}
+}
+
+// TestDoubtOfADurableClaim: a claim that was written because the disk had been full is in doubt after a crash like others.
+func TestDoubtOfADurableClaim(t *testing.T) {
+	s, f := faultyStore(t)
+	mine := mustClaim(t, s, repeatable("a"), consumer.AnswerMine)
+	f.fail("write", sqliteError(codeFull))
+	if err := s.Delivered(t.Context(), idOf("a"), mine.Token, contentNo(1), nil); !errors.Is(err, ErrFull) {
+		t.Fatal(err)
+	}
+	f.fail("write", nil)
+	mustClaim(t, s, repeatable("b"), consumer.AnswerMine)
+	s = openAt(t, crashed(t, s), Options{})
+	if c := mustClaim(t, s, repeatable("b"), consumer.AnswerMine); !c.History.Ambiguous || c.History.Attempts != 1 {
+		t.Errorf("b came with %+v", c.History)
+	}
 }

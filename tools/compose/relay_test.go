@@ -152,7 +152,7 @@ func TestRelay(t *testing.T) {
 
 	// The broker makes topics of other names, so that those of the composition are made by the service topics.
 	_, cmd := begin("topics", "broker", "--listen", "127.0.0.1:0", "-o", "json", "--set", "kafka.topics=other",
-		"--set", "kafka.dead_letter_topic=other.letters", "--set", "kafka.actions_topic=other.actions", "--set", "kafka.results_topic=")
+		"--set", "kafka.dead_letter_topic=other.letters", "--set", "kafka.actions_topic=other.actions", "--set", "kafka.results_topic=other.results")
 	var broker struct{ Brokers []string }
 	start(t, "broker", cmd).announced(&broker)
 	kafka := []string{"--set", "kafka.brokers=" + broker.Brokers[0]}
