@@ -96,13 +96,13 @@ func (l *ledger) beginCompletion(o operation, k key, token uint64, r row) (*writ
 		}
 	case opRelease:
 		if !e.durable || e.abandoned {
-			l.leave(s, e, false)
+			l.leave(s, e)
 			return nil, nil
 		}
 		r, remove = before(e)
 	case opForget:
 		if !e.known {
-			l.leave(s, e, false)
+			l.leave(s, e)
 			return nil, nil
 		}
 		remove = true
@@ -135,9 +135,9 @@ func (l *ledger) finishWrite(op *write, err error) (follow *write) {
 	case op.kind == writeResult && err != nil:
 		e.phase = phaseHeld // the holder may try again
 	case op.kind != writeClaim || err != nil:
-		l.leave(s, e, op.kind == writeResult && op.row.settled() && !op.remove)
+		l.leave(s, e)
 	case e.orphaned && e.abandoned:
-		l.leave(s, e, true) // the row says claimed, and that is what the next claim must find
+		l.leave(s, e) // the row says claimed, and that is what the next claim must find
 	case e.orphaned:
 		e.known, e.durable, e.phase = true, true, phaseCompleting
 		r, remove := before(e)

@@ -200,11 +200,11 @@ func (l *ledger) mark(e *entry) error {
 	return nil
 }
 
-// leave takes an entry out of its shard, whose lock is held. told says that the ledger has a result of its claim.
-func (l *ledger) leave(s *shard, e *entry, told bool) {
+// leave takes an entry out of its shard, whose lock is held.
+func (l *ledger) leave(s *shard, e *entry) {
 	delete(s.entries, e.key)
 	if e.marked {
-		l.marks.end(e.slot, told)
+		l.marks.end(e.slot)
 	}
 }
 

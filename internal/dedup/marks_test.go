@@ -55,7 +55,7 @@ func TestMarksAreUsedAgain(t *testing.T) {
 		slot, err := m.set(keyNo(i))
 		must(t, err)
 		if i%2 == 0 {
-			m.end(slot, i%4 == 0)
+			m.end(slot)
 		}
 	}
 	for range markSlots {
@@ -76,13 +76,13 @@ func TestMarksAreUsedAgain(t *testing.T) {
 // TestMarkThatCannotBeSet: no claim without a mark.
 func TestMarkThatCannotBeSet(t *testing.T) {
 	s := openAt(t, ledgerPath(t), Options{})
-	must(t, s.marks.file.Close())
+	s.marks.mu.Lock()
+	s.marks.next = markSlots // as many claims as there are slots
+	s.marks.mu.Unlock()
 	if c, err := s.Claim(t.Context(), repeatable("a")); err == nil || c.Token != 0 {
 		t.Errorf("claim %+v, %v", c, err)
 	}
-	f, err := os.OpenFile(s.path+"-claims", os.O_RDWR, 0)
-	must(t, err)
-	s.marks.file = f
+	s.marks.end(0)
 	mustClaim(t, s, repeatable("a"), consumer.AnswerMine)
 }
 
@@ -129,37 +129,6 @@ func TestMarkThatOutlivesItsRow(t *testing.T) {
 	}
 }
 
-// TestTidy: free slots are emptied, so many at a time, and those in use are not.
-func TestTidy(t *testing.T) {
-	path := ledgerPath(t)
-	m, _, err := openMarks(path)
-	must(t, err)
-	var slots []uint32
-	for i := range 10 {
-		slot, err := m.set(keyNo(i))
-		must(t, err)
-		slots = append(slots, slot)
-	}
-	for _, slot := range slots[:8] {
-		m.end(slot, true)
-	}
-	slot, err := m.set(keyNo(10)) // takes one of them
-	must(t, err)
-	m.tidy(3)
-	if got := len(m.stale); got != 4 {
-		t.Errorf("%d slots are still to be emptied, want 4", got)
-	}
-	m.tidy(markSlots)
-	m.end(slot, false)
-	must(t, m.close())
-	m, held, err := openMarks(path)
-	must(t, err)
-	must(t, m.close())
-	if len(held) != 2 || held[0] != keyNo(8) || held[1] != keyNo(9) {
-		t.Errorf("%d keys are left, want the two in use", len(held))
-	}
-}
-
 // TestDoubtOfADurableClaim: a claim that was written because the disk had been full is in doubt after a crash like others.
 func TestDoubtOfADurableClaim(t *testing.T) {
 	s, f := faultyStore(t)
@@ -173,5 +142,18 @@ func TestDoubtOfADurableClaim(t *testing.T) {
 	s = openAt(t, crashed(t, s), Options{})
 	if c := mustClaim(t, s, repeatable("b"), consumer.AnswerMine); !c.History.Ambiguous || c.History.Attempts != 1 {
 		t.Errorf("b came with %+v", c.History)
+	}
+}
+
+// TestClaimsThatEndAfterClose: a caller that is late finds no mapped file, and must not end the process.
+func TestClaimsThatEndAfterClose(t *testing.T) {
+	m, _, err := openMarks(ledgerPath(t))
+	must(t, err)
+	slot, err := m.set(keyNo(1))
+	must(t, err)
+	must(t, m.close())
+	m.end(slot)
+	if _, err := m.set(keyNo(2)); !errors.Is(err, ErrClosed) {
+		t.Errorf("after the end: %v", err)
 	}
 }

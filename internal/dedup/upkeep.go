@@ -20,8 +20,6 @@ const (
 	sweepsPerRetention = 14
 	// fillRows is how many keys one step of filling a filter reads: 200,000 a second.
 	fillRows = 4096
-	// tidySlots is how many slots of the marks are emptied at once.
-	tidySlots = 1000
 	// lookEvery is how often the upkeep looks whether the file is still there, whether a store without room has some again,
 	// and whether the filter is full.
 	lookEvery = time.Second
@@ -118,7 +116,6 @@ func (u *upkeep) run() {
 			if u.store.wary() {
 				u.note(u.tryRoom())
 			}
-			u.store.marks.tidy(tidySlots)
 			if f := u.store.known.answering.Load(); f != nil && f.full() && u.filling == nil {
 				u.note(u.beginFilling())
 			}
