@@ -144,6 +144,9 @@ func (g *Gate) NextChange() time.Time {
 			if ps.on && !ps.next.IsZero() {
 				consider(ps.next)
 				consider(ps.next.Add(grace))
+				if ps.kind == pauseSession {
+					consider(ps.spare())
+				}
 			}
 			if ps.on || ps.fresh == 0 {
 				continue

@@ -31,7 +31,7 @@ type MethodOptions struct {
 	Concurrency int   // calls in flight; 0: no limit of its own, but 4 where the method is not repeatable
 	Rate        *Rate // nil: Options.Rate
 	Repeatable  bool  // a call whose outcome is unknown may be made again
-	Sessionless bool  // calls carry no session: a dead one does not hold them
+	Sessionless bool  // calls carry no session, and say nothing about one
 }
 
 // Rate limits the calls of one app key and method.

@@ -46,8 +46,12 @@ type pause struct {
 	fresh   int                  // of these, how many have not been passed by
 }
 
-// concerns says whether the pause holds calls of a method.
+// concerns says whether calls of a method say something about what the pause is for.
 func (ps *pause) concerns(m *method) bool { return ps.kind != pauseSession || !m.sessionless }
+
+// spare is when a method that the pause does not concern may take a probe that no other has taken: then nobody waits who
+// could tell more, and the others of its account must not wait for ever.
+func (ps *pause) spare() time.Time { return ps.next.Add(ps.interval) }
 
 // pass lets a call through as the pause's probe, or refuses it.
 func (ps *pause) pass(now time.Time, l lane) *Refusal {
@@ -59,6 +63,8 @@ func (ps *pause) pass(now time.Time, l lane) *Refusal {
 		return &Refusal{Reason: reason}
 	case now.Before(ps.next):
 		return &Refusal{Reason: reason, Until: ps.next}
+	case !ps.concerns(l.scope.method) && now.Before(ps.spare()):
+		return &Refusal{Reason: reason, Until: ps.spare()}
 	case ps.avoidsMethod(l.scope.method) && now.Before(ps.next.Add(grace)):
 		return &Refusal{Reason: reason, Until: ps.next.Add(grace)}
 	case ps.avoids(l) && now.Before(ps.next.Add(grace)):
@@ -98,9 +104,6 @@ func (sc *scopeState) passPauses(now time.Time, p *Permit) *Refusal {
 		}
 		for k := range pl.pauses {
 			ps := &pl.pauses[k]
-			if !ps.concerns(sc.method) {
-				continue
-			}
 			if ps.on {
 				if r := ps.pass(now, p.lane()); r != nil {
 					return r

@@ -59,7 +59,7 @@ func TestInvariants(t *testing.T) {
 func drawOptions(rt *rapid.T) Options {
 	o := Options{
 		Concurrency: rapid.IntRange(1, 20).Draw(rt, "concurrency"),
-		Methods:     map[string]MethodOptions{update: {Repeatable: true}, syncing: {Repeatable: true, Concurrency: 2}, create: {}},
+		Methods:     map[string]MethodOptions{update: {Repeatable: true}, syncing: {Repeatable: true, Concurrency: 2, Sessionless: true}, create: {}},
 		FuseKeys:    rapid.IntRange(2, 5).Draw(rt, "fuse"),
 	}
 	if rapid.Bool().Draw(rt, "limited") {

@@ -95,7 +95,7 @@ func (sc *scopeState) held() bool {
 	}
 	for _, pl := range sc.places {
 		for i := range pl.pauses {
-			if pl.pauses[i].on && pl.pauses[i].concerns(sc.method) {
+			if pl.pauses[i].on {
 				return true
 			}
 		}

@@ -14,8 +14,8 @@ type method struct {
 	name       string
 	limit      int // calls in flight; 0: none of its own
 	repeatable bool
-	// sessionless: a dead session does not hold it, and its calls say nothing about one. A method that has had a session
-	// reply all the same is sessionless no more.
+	// sessionless: its calls say nothing about a session. A method that has had a session reply all the same is sessionless
+	// no more.
 	sessionless bool
 	inFlight    int
 	seen        time.Time // last asked for

@@ -29,7 +29,9 @@ func TestDeadSessionBesideOtherMethods(t *testing.T) {
 						}
 					}
 				}
-				w.ok(other, fmt.Sprint("o", i)) // it needs no session: it does not wait
+				if p, _ := w.Admit(other, fmt.Sprint("o", i)); p != nil { // it waits with its account, and takes no probe
+					t.Fatalf("event %d: a method that needs no session was called, as a probe: %v", i, p.Probe)
+				}
 				time.Sleep(every)
 			}
 			if len(w.Pauses()) != 1 {
@@ -40,11 +42,32 @@ func TestDeadSessionBesideOtherMethods(t *testing.T) {
 			}
 			w.SecretChanged("a")
 			w.ok(s, "k")
+			w.ok(other, "o")
 			if len(w.Pauses()) != 0 {
 				t.Errorf("pauses after the session was renewed: %+v", w.Pauses())
 			}
 		})
 	}
+}
+
+// With nobody else about, a method that needs no session finds out by itself whether its account may go on.
+func TestSessionPauseWithoutSessionMethods(t *testing.T) {
+	in(t, sessions(), func(t *testing.T, w *world) {
+		s, other := at("a", update), at("a", syncing)
+		w.call(s, "k", Report{Kind: KindSession, Level: LevelAccount, Immediate: true, Detail: "27"})
+		w.refused(other, "o", ReasonSession, 30*time.Second, false)
+		time.Sleep(31 * time.Second)
+		w.refused(other, "o", ReasonSession, 29*time.Second, false)
+		time.Sleep(29 * time.Second)
+		p := w.must(other, "o")
+		if !p.Probe {
+			t.Error("no probe")
+		}
+		p.Done(ok)
+		w.ok(other, "o")
+		w.call(s, "k", Report{Kind: KindSession, Level: LevelAccount, Immediate: true, Detail: "27"}) // and the session is dead still
+		w.refused(other, "o", ReasonSession, 30*time.Second, false)
+	})
 }
 
 // A method that is said to need no session and has a session reply all the same waits like any other.
