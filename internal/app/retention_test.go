@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,12 +17,40 @@ import (
 	"github.com/toprelay/worker/internal/consumer"
 )
 
+// watchLog is a log that a test reads while it is written.
+type watchLog struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *watchLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+// text is all that was written since the last take.
+func (l *watchLog) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// take returns what was written since the last take.
+func (l *watchLog) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text := l.buf.String()
+	l.buf.Reset()
+	return text
+}
+
 // What waits is said at half of the retention, at four fifths, again each hour, and when it is over.
 func TestRetentionWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var logs bytes.Buffer
+		var logs watchLog
 		recorded := time.Now()
-		waits := true
+		var settled atomic.Bool
 		w := &retentionWatch{
 			topics: []string{"hidden", "kept", "orders"}, log: slog.New(slog.NewTextHandler(&logs, nil)),
 			settings: func(_ context.Context, topics ...string) (map[string]broker.Settings, error) {
@@ -31,7 +61,7 @@ func TestRetentionWatch(t *testing.T) {
 				all := []consumer.PartitionStatus{{Topic: "orders", Partition: 1}}
 				for _, topic := range []string{"hidden", "kept", "orders"} {
 					s := consumer.PartitionStatus{Topic: topic, Partition: 0}
-					if waits {
+					if !settled.Load() {
 						s.Oldest = &consumer.UnsettledItem{Offset: 7, Type: "a", RecordedAt: recorded}
 					}
 					all = append(all, s)
@@ -45,18 +75,17 @@ func TestRetentionWatch(t *testing.T) {
 			defer close(done)
 			w.run(ctx)
 		}()
-		said := func() (lines []string) {
+		said := func() (levels []string) {
 			synctest.Wait()
-			for line := range strings.Lines(logs.String()) {
+			for line := range strings.Lines(logs.take()) {
 				_, level, _ := strings.Cut(line, "level=")
 				level, _, _ = strings.Cut(level, " ")
-				lines = append(lines, level)
+				levels = append(levels, level)
 				if !strings.Contains(line, "topic=orders partition=0") {
 					t.Errorf("line %s", line)
 				}
 			}
-			logs.Reset()
-			return lines
+			return levels
 		}
 		for _, step := range []struct {
 			after time.Duration
@@ -73,7 +102,7 @@ func TestRetentionWatch(t *testing.T) {
 				t.Errorf("%v after the record: %v, want %v", time.Since(recorded), got, step.want)
 			}
 		}
-		waits = false
+		settled.Store(true)
 		time.Sleep(2 * time.Minute)
 		if got := said(); !slices.Equal(got, []string{"INFO"}) {
 			t.Errorf("in the end %v", got)

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -68,7 +67,7 @@ type starting struct {
 	cluster *fakeCluster
 	config  *config.Config
 	status  status
-	log     bytes.Buffer
+	log     watchLog
 	done    chan error
 }
 
@@ -103,7 +102,7 @@ func (s *starting) pass(d time.Duration) {
 func (s *starting) said() string {
 	s.t.Helper()
 	var out []string
-	for line := range strings.Lines(s.log.String()) {
+	for line := range strings.Lines(s.log.text()) {
 		var l map[string]any
 		if err := json.Unmarshal([]byte(line), &l); err != nil {
 			s.t.Fatal(err)

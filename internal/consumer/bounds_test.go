@@ -249,8 +249,9 @@ func TestFetchedCounts(t *testing.T) {
 			r.kafka.append(part(0), status(fmt.Sprintf("e-%d", 100+i), 100+i))
 		}
 		r.start()
+		r.pass(time.Second)                                                                 // the fetch of the empty partition is over
 		r.want("fetched", r.series()[`toprelay_events_consumed_total{topic="orders"}`], 10) // the account's share
-		r.want("bytes", r.worker.bounds.bytes, size(100))
+		r.want("bytes", r.worker.Bounds().BufferedBytes, size(100))
 		g.set(func(g *fakeGeneration) {
 			for i, record := range g.handed[part(0)] {
 				if (record.Value == nil) != (i < 10) {
@@ -267,7 +268,7 @@ func TestFetchedCounts(t *testing.T) {
 		r.gate.SecretChanged("default")
 		r.pass(time.Minute)
 		r.want("settled", len(r.results.list()), 101)
-		r.want("bytes", r.worker.bounds.bytes, 0)
+		r.want("bytes", r.worker.Bounds().BufferedBytes, 0)
 	})
 }
 
@@ -286,15 +287,15 @@ func TestFetchUnderWayCounts(t *testing.T) {
 			under += g.fetched(tp)
 		}
 		r.want("fetches at once", under, 100) // idle partitions stop nobody
-		r.want("bytes", r.worker.bounds.bytes, 100*(1<<20/200))
+		r.want("bytes", r.worker.Bounds().BufferedBytes, 100*(1<<20/200))
 		r.pass(2 * time.Second)
-		r.want("bytes when the first fetches brought nothing", r.worker.bounds.bytes, 0)
+		r.want("bytes when the first fetches brought nothing", r.worker.Bounds().BufferedBytes, 0)
 		record := status("e-1", 1)
 		r.produce(record)
 		r.want("settled", len(r.results.list()), 1)
-		r.want("bytes of the next fetch", r.worker.bounds.bytes, record.Size()+itemOverhead)
+		r.want("bytes of the next fetch", r.worker.Bounds().BufferedBytes, record.Size()+itemOverhead)
 		g.rebalance()
 		synctest.Wait()
-		r.want("bytes of a generation that is over", r.worker.bounds.bytes, 0)
+		r.want("bytes of a generation that is over", r.worker.Bounds().BufferedBytes, 0)
 	})
 }

@@ -187,7 +187,7 @@ func TestBalance(t *testing.T) {
 			for _, p := range r.worker.parts {
 				unsettled += p.window.unsettled()
 			}
-			counted := r.worker.bounds.count
+			counted := r.worker.Bounds().Unsettled
 			r.worker.schedule.mu.Unlock()
 			if consumed := series[`toprelay_events_consumed_total{topic="orders"}`]; consumed != settled+float64(unsettled) {
 				t.Fatalf("%v consumed, %v settled and %d in flight", consumed, settled, unsettled)

@@ -66,8 +66,11 @@ func (s *simulation) begin() {
 		o.Methods[typ.Method] = retry.MethodOptions{Repeatable: typ.Repeatable}
 	}
 	l.gate = retry.NewGate(o)
-	l.gate.Restore(s.kept.pauses)
-	l.gate.RestoreLimits(s.kept.limits)
+	s.mu.Lock()
+	kept := s.kept
+	s.mu.Unlock()
+	l.gate.Restore(kept.pauses)
+	l.gate.RestoreLimits(kept.limits)
 	if s.number > 1 && len(l.gate.Pauses()) > 0 {
 		s.reach("ban survived a restart", 1)
 	}
@@ -102,9 +105,10 @@ func (l *life) save(ctx context.Context) {
 		case <-tick.C:
 		}
 		if l.goOn() == nil {
-			l.s.ledger.mu.Lock()
-			l.s.kept = keptGate{l.gate.Pauses(), l.gate.Limits()}
-			l.s.ledger.mu.Unlock()
+			kept := keptGate{l.gate.Pauses(), l.gate.Limits()}
+			l.s.mu.Lock()
+			l.s.kept = kept
+			l.s.mu.Unlock()
 		}
 	}
 }
