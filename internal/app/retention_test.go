@@ -51,6 +51,7 @@ func TestRetentionWatch(t *testing.T) {
 		var logs watchLog
 		recorded := time.Now()
 		var settled atomic.Bool
+		var behind atomic.Int64
 		w := &retentionWatch{
 			topics: []string{"hidden", "kept", "orders"}, log: slog.New(slog.NewTextHandler(&logs, nil)),
 			settings: func(_ context.Context, topics ...string) (map[string]broker.Settings, error) {
@@ -61,7 +62,9 @@ func TestRetentionWatch(t *testing.T) {
 				all := []consumer.PartitionStatus{{Topic: "orders", Partition: 1}}
 				for _, topic := range []string{"hidden", "kept", "orders"} {
 					s := consumer.PartitionStatus{Topic: topic, Partition: 0}
-					if !settled.Load() {
+					if settled.Load() {
+						s.Lag = behind.Load()
+					} else {
 						s.Oldest = &consumer.UnsettledItem{Offset: 7, Type: "a", RecordedAt: recorded}
 					}
 					all = append(all, s)
@@ -102,7 +105,13 @@ func TestRetentionWatch(t *testing.T) {
 				t.Errorf("%v after the record: %v, want %v", time.Since(recorded), got, step.want)
 			}
 		}
+		behind.Store(3)
 		settled.Store(true)
+		time.Sleep(2 * time.Minute)
+		if got := said(); len(got) > 0 {
+			t.Errorf("with records that were not fetched: %v", got)
+		}
+		behind.Store(0)
 		time.Sleep(2 * time.Minute)
 		if got := said(); !slices.Equal(got, []string{"INFO"}) {
 			t.Errorf("in the end %v", got)

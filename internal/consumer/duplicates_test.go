@@ -42,6 +42,18 @@ func TestDuplicatesDelivered(t *testing.T) {
 	})
 }
 
+// Duplicates make no call, and cost no tokens.
+func TestDuplicatesAreNotRateLimited(t *testing.T) {
+	started(t, func(s *setup) { s.gate.Rate = retry.Rate{PerSecond: 5, Burst: 5} }, func(r *rig) {
+		for range 51 {
+			r.produce(status("e-1", 1))
+		}
+		r.pass(time.Second)
+		r.want("settled", len(r.results.list()), 51)
+		r.want("calls", len(r.caller.all()), 1)
+	})
+}
+
 // A duplicate that comes while the first one's call is in flight waits for what comes of it.
 func TestDuplicateInFlight(t *testing.T) {
 	tests := []struct {

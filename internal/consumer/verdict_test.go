@@ -117,6 +117,8 @@ func TestVerdict(t *testing.T) {
 
 		// transient: retried at the policy's intervals
 		{name: "nothing sent", reply: unreachable(), want: verdict{NotSettled, "", WaitRetry, time.Second, ledgerFailed, "attempts 1"}},
+		{name: "the API says that it did not do it: no doubt", reply: top.Reply{Class: top.ClassTransient, Written: true, Definite: true, Code: "SYSTEM_ERROR"},
+			want: verdict{NotSettled, "", WaitRetry, time.Second, ledgerFailed, "attempts 1"}},
 		{name: "nothing sent, not repeatable", typ: createType, reply: unreachable(),
 			want: verdict{NotSettled, "", WaitRetry, time.Second, ledgerFailed, "attempts 1"}},
 		{name: "may have run", reply: broken(), want: verdict{NotSettled, "", WaitRetry, time.Second, ledgerFailed, "attempts 1 ambiguous"}},

@@ -23,7 +23,7 @@ func (w *writer) doubt(keys []key, now time.Time) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			_, _ = w.rollback.exec()
+			_, _ = w.rollback.exec() // SQLite may have done it already
 		}
 	}()
 	at, added := w.newest, int64(0) // not now: a clock that is wrong at the start must not make everything else look old

@@ -91,6 +91,29 @@ func TestFilterOfAFile(t *testing.T) {
 	}
 }
 
+// TestKnown: what the writer adds is in the filter that answers and in the one that will.
+func TestKnown(t *testing.T) {
+	var n known
+	n.begin(0)
+	n.add(keyNo(1))
+	if n.absent(keyNo(1)) || n.absent(keyNo(2)) {
+		t.Error("absent without a filter that answers")
+	}
+	n.ready()
+	if n.absent(keyNo(1)) || !n.absent(keyNo(2)) {
+		t.Error("what was added while the first filter was filled")
+	}
+	n.begin(0)
+	n.add(keyNo(3))
+	if n.absent(keyNo(3)) {
+		t.Error("added beside the filter that answers")
+	}
+	n.ready()
+	if n.absent(keyNo(3)) {
+		t.Error("not in the filter that has taken its place")
+	}
+}
+
 // TestRowsWhileTheFilterIsFilled: a row that is written behind the place up to which the filter was filled is not missed.
 func TestRowsWhileTheFilterIsFilled(t *testing.T) {
 	path := ledgerPath(t)
@@ -104,6 +127,7 @@ func TestRowsWhileTheFilterIsFilled(t *testing.T) {
 	<-ready // every row was read; the writer is between the two filters
 	answer()
 	deliver(t, s, "after the last step")
+	mustClaim(t, s, repeatable("after the last step"), consumer.AnswerDelivered)
 
 	// A filter that holds more than it was made for gives way to a new one, and knows what is written meanwhile.
 	reached, fill = f.hold("fill")

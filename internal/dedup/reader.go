@@ -3,6 +3,7 @@ package dedup
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -29,8 +30,7 @@ func newReader(ctx context.Context, s *SQLite) (*reader, error) {
 	r := &reader{store: s, conn: c, lookups: make(map[int]*statement, len(lookupSizes))}
 	for _, n := range lookupSizes {
 		if r.lookups[n], err = c.prepare(lookupSQL(n)); err != nil {
-			_ = c.close()
-			return nil, damaged(s.path, err)
+			return nil, errors.Join(damaged(s.path, err), c.close())
 		}
 	}
 	return r, nil

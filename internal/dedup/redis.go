@@ -91,8 +91,7 @@ func NewRedis(o Options) (*Redis, error) {
 	s.tokens.Store(rand.Uint64() >> 1)
 	s.connect(false)
 	if s.metrics, err = newMetrics(o.Registerer, s.figures.entries.load, s.figures.bytes.load); err != nil {
-		_ = s.server().Close()
-		return nil, err
+		return nil, errors.Join(err, s.server().Close())
 	}
 	return s, nil
 }

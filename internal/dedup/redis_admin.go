@@ -23,7 +23,7 @@ func DialRedis(ctx context.Context, o RedisOptions) (_ *RedisAdmin, err error) {
 	a.store.connect(false)
 	defer func() {
 		if err != nil {
-			_ = a.Close()
+			err = errors.Join(err, a.Close())
 		}
 	}()
 	if a.server, err = a.store.inspect(ctx); err != nil {

@@ -74,7 +74,7 @@ func (s *Redis) exchange(ops []*rop, whole bool) (more []*rop) {
 	for i, op := range ops {
 		s.bound(op)
 		cmds[i] = op.command(ctx, whole)
-		_ = p.Process(ctx, cmds[i])
+		_ = p.Process(ctx, cmds[i]) // only queues it
 		durable, once = durable || op.durable, once || op.once
 	}
 	var acknowledged *redis.IntCmd

@@ -61,8 +61,7 @@ func newUpkeep(ctx context.Context, s *SQLite) (*upkeep, error) {
 		&u.keys: fmt.Sprintf("SELECT key FROM ledger WHERE key > ? ORDER BY key LIMIT %d", fillRows),
 	})
 	if err != nil {
-		_ = c.close()
-		return nil, damaged(s.path, err)
+		return nil, errors.Join(damaged(s.path, err), c.close())
 	}
 	return u, nil
 }

@@ -65,7 +65,11 @@ func TestSessionPauseWithoutSessionMethods(t *testing.T) {
 		}
 		p.Done(ok)
 		w.ok(other, "o")
-		w.call(s, "k", Report{Kind: KindSession, Level: LevelAccount, Immediate: true, Detail: "27"}) // and the session is dead still
+		p = w.must(s, "k")
+		if p.tried != 0 {
+			t.Error("a method that needs no session counts as one that has passed")
+		}
+		p.Done(Report{Kind: KindSession, Level: LevelAccount, Immediate: true, Detail: "27"}) // the session is dead still
 		w.refused(other, "o", ReasonSession, 30*time.Second, false)
 	})
 }
@@ -105,6 +109,24 @@ func TestTroubleOfOneMethodOfAnAppKey(t *testing.T) {
 		if ps := w.Pauses(); len(ps) != 1 || ps[0].Level != LevelAppKeyMethod {
 			t.Errorf("pauses %+v", ps)
 		}
+	})
+}
+
+// What was found out to be one method's trouble stays so, although nothing else remembers it.
+func TestTroubleOfOneMethodStaysWithIt(t *testing.T) {
+	sign := misconfigured(LevelAppKey)
+	in(t, Options{}, func(t *testing.T, w *world) {
+		bad, good := at("a", update), at("a", issuing)
+		w.call(bad, "a", sign)
+		time.Sleep(time.Second)
+		w.ok(good, "g")
+		time.Sleep(30 * time.Second)
+		w.call(bad, "a", sign) // its own try
+		w.call(bad, "b", sign)
+		if ps := w.Pauses(); len(ps) != 1 || ps[0].Level != LevelAppKeyMethod {
+			t.Errorf("pauses %+v", ps)
+		}
+		w.ok(good, "g")
 	})
 }
 

@@ -114,8 +114,10 @@ func TestSignerIsUsedAgain(t *testing.T) {
 				if m != "" {
 					want = Sign(m, secret, params, []byte("body"))
 				}
-				if got := s.sign(key{m, secret}, params, []byte("body")); got != want {
-					t.Errorf("%s: %q, want %q", m, got, want)
+				for range 2 {
+					if got := s.sign(key{m, secret}, params, []byte("body")); got != want {
+						t.Errorf("%s: %q, want %q", m, got, want)
+					}
 				}
 			}
 		}
